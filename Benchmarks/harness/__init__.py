@@ -1,0 +1,1 @@
+"""What `run` is made of: servers, scenarios, and the means to start, sample and report them."""

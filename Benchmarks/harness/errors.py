@@ -1,0 +1,2 @@
+class BenchmarkError(Exception):
+    """A measurement could not be made; the text says why in one line."""

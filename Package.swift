@@ -1,0 +1,40 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// Calls of a nonisolated async function stay on the caller's executor: the engine's promise of "no thread hop"
+// depends on it, and turning it on later would change what existing code means.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func example(_ name: String) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: ["HarmonySocket", "ExampleSupport"],
+        path: "Examples/\(name)",
+        swiftSettings: settings
+    )
+}
+
+let package = Package(
+    name: "HarmonySocket",
+    platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
+    products: [
+        .library(name: "HarmonySocket", targets: ["HarmonySocket"])
+    ],
+    targets: [
+        .target(name: "CSocketShims"),
+        .target(name: "SocketCore", dependencies: ["CSocketShims"], swiftSettings: settings),
+        .target(name: "HarmonySocket", dependencies: ["SocketCore"], swiftSettings: settings),
+        .executableTarget(
+            name: "tcp-echo-server", dependencies: ["HarmonySocket"], path: "Examples/tcp-echo-server",
+            swiftSettings: settings),
+        .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
+        .testTarget(name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)

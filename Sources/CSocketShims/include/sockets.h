@@ -1,0 +1,51 @@
+#ifndef CSOCKETSHIMS_SOCKETS_H
+#define CSOCKETSHIMS_SOCKETS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "address.h"
+
+enum {
+    CSOCKET_STREAM = 1,
+    CSOCKET_DATAGRAM = 2,
+};
+
+enum {
+    CSOCKET_SHUT_READ = 0,
+    CSOCKET_SHUT_WRITE = 1,
+    CSOCKET_SHUT_BOTH = 2,
+};
+
+// Every descriptor made here is close-on-exec and nonblocking, and never raises SIGPIPE.
+int csocket_open(int family, int kind);
+int csocket_accept(int descriptor, csocket_address *peer);
+int csocket_bind(int descriptor, const csocket_address *address);
+int csocket_connect(int descriptor, const csocket_address *address);
+int csocket_listen(int descriptor, int backlog);
+int csocket_local_address(int descriptor, csocket_address *address);
+int csocket_peer_address(int descriptor, csocket_address *address);
+int csocket_shutdown(int descriptor, int how);
+int csocket_close(int descriptor);
+
+ssize_t csocket_send(int descriptor, const void *bytes, size_t count);
+ssize_t csocket_receive(int descriptor, void *bytes, size_t count);
+ssize_t csocket_peek(int descriptor, void *bytes, size_t count);
+
+ssize_t csocket_send_to(int descriptor, const void *bytes, size_t count, const csocket_address *address);
+// `*truncated` is nonzero when the datagram was larger than the buffer.
+ssize_t csocket_receive_from(int descriptor, void *bytes, size_t count, csocket_address *address, int *truncated);
+
+// Linux: one entry of the socket's error queue (ip(7), IP_RECVERR): `*error` is its errno and `*destination` the
+// address that the failed datagram was sent to. Returns 0, or -EAGAIN when the queue is empty (always, elsewhere).
+int csocket_receive_error(int descriptor, csocket_address *destination, int *error);
+
+// Bytes waiting to be read (FIONREAD), or not yet acknowledged by the peer (SIOCOUTQ; SO_NWRITE on Apple systems).
+int csocket_unread_count(int descriptor);
+int csocket_unsent_count(int descriptor);
+
+// Descriptors that a process may have open (RLIMIT_NOFILE's soft limit).
+uint64_t csocket_descriptor_limit(void);
+
+#endif

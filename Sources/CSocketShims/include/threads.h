@@ -1,0 +1,40 @@
+#ifndef CSOCKETSHIMS_THREADS_H
+#define CSOCKETSHIMS_THREADS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Monotonic time in nanoseconds (CLOCK_MONOTONIC).
+int64_t csocket_now(void);
+
+// Sleeps, for a loop that cannot even wait for descriptors.
+void csocket_sleep(int64_t nanoseconds);
+
+// Starts a detached thread that has every signal blocked, so that no handler of the program runs on it.
+// Returns 0 or minus the errno. `name` is cut to 15 bytes.
+int csocket_thread_start(const char *name, void (*body)(void *), void *context);
+
+// The event loop that owns the calling thread, or NULL. Never inlined into Swift, and read anew each time: an async
+// function may continue on another thread, and a compiler that believes a thread's identity to be constant would
+// reuse the old answer.
+void *csocket_current_loop(void);
+void csocket_set_current_loop(void *loop);
+
+// Bytes for one system call on the calling thread; whoever gets them uses them before anything else can ask.
+enum { CSOCKET_SCRATCH_SIZE = 65536 };
+void *csocket_scratch(void);
+
+// pthread_mutex_t behind a pointer, for builds under the thread sanitizer.
+extern const int csocket_thread_sanitizer;
+void *csocket_mutex_create(void);
+void csocket_mutex_destroy(void *mutex);
+void csocket_mutex_lock(void *mutex);
+void csocket_mutex_unlock(void *mutex);
+
+// getenv(3); NULL when the variable is not set.
+const char *csocket_environment(const char *name);
+
+// Number of processors that this process may use.
+int csocket_processor_count(void);
+
+#endif

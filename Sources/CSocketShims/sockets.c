@@ -1,0 +1,204 @@
+#if defined(__linux__)
+#define _GNU_SOURCE
+#endif
+#include "sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "address_private.h"
+
+#if defined(__linux__)
+#include <linux/errqueue.h>
+#include <linux/sockios.h>
+#endif
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0  // Apple systems: SO_NOSIGPIPE is set on every descriptor instead
+#endif
+
+static ssize_t outcome(ssize_t result) {
+    return result < 0 ? -errno : result;
+}
+
+#if !defined(__linux__)
+static int prepare(int descriptor) {
+    int on = 1;
+    if (fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0 || fcntl(descriptor, F_SETFL, O_NONBLOCK) < 0) {
+        int error = errno;
+        close(descriptor);
+        return -error;
+    }
+#ifdef SO_NOSIGPIPE
+    // EINVAL: the peer has already reset the connection; the first call on it will say so.
+    (void)setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+    (void)on;
+    return descriptor;
+}
+#endif
+
+int csocket_open(int family, int kind) {
+    int domain = family == CSOCKET_FAMILY_IPV6 ? AF_INET6 : AF_INET;
+    int type = kind == CSOCKET_DATAGRAM ? SOCK_DGRAM : SOCK_STREAM;
+#if defined(__linux__)
+    return (int)outcome(socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+#else
+    int descriptor = (int)outcome(socket(domain, type, 0));
+    return descriptor < 0 ? descriptor : prepare(descriptor);
+#endif
+}
+
+int csocket_accept(int descriptor, csocket_address *peer) {
+    csocket_sockaddr native;
+    socklen_t length = sizeof native;
+#if defined(__linux__)
+    int accepted = (int)outcome(accept4(descriptor, &native.any, &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+#else
+    int accepted = (int)outcome(accept(descriptor, &native.any, &length));
+    if (accepted >= 0) accepted = prepare(accepted);
+#endif
+    if (accepted >= 0) csocket_address_from_native(&native, length, peer);
+    return accepted;
+}
+
+int csocket_bind(int descriptor, const csocket_address *address) {
+    csocket_sockaddr native;
+    socklen_t length = csocket_address_to_native(address, &native);
+    return (int)outcome(bind(descriptor, &native.any, length));
+}
+
+int csocket_connect(int descriptor, const csocket_address *address) {
+    csocket_sockaddr native;
+    socklen_t length = csocket_address_to_native(address, &native);
+    return (int)outcome(connect(descriptor, &native.any, length));
+}
+
+int csocket_listen(int descriptor, int backlog) {
+    return (int)outcome(listen(descriptor, backlog));
+}
+
+int csocket_local_address(int descriptor, csocket_address *address) {
+    csocket_sockaddr native;
+    socklen_t length = sizeof native;
+    int result = (int)outcome(getsockname(descriptor, &native.any, &length));
+    if (result == 0) csocket_address_from_native(&native, length, address);
+    return result;
+}
+
+int csocket_peer_address(int descriptor, csocket_address *address) {
+    csocket_sockaddr native;
+    socklen_t length = sizeof native;
+    int result = (int)outcome(getpeername(descriptor, &native.any, &length));
+    if (result == 0) csocket_address_from_native(&native, length, address);
+    return result;
+}
+
+int csocket_shutdown(int descriptor, int how) {
+    int mode = how == CSOCKET_SHUT_READ ? SHUT_RD : how == CSOCKET_SHUT_WRITE ? SHUT_WR : SHUT_RDWR;
+    return (int)outcome(shutdown(descriptor, mode));
+}
+
+int csocket_close(int descriptor) {
+    return (int)outcome(close(descriptor));
+}
+
+ssize_t csocket_send(int descriptor, const void *bytes, size_t count) {
+    return outcome(send(descriptor, bytes, count, MSG_NOSIGNAL));
+}
+
+ssize_t csocket_receive(int descriptor, void *bytes, size_t count) {
+    return outcome(recv(descriptor, bytes, count, 0));
+}
+
+ssize_t csocket_peek(int descriptor, void *bytes, size_t count) {
+    return outcome(recv(descriptor, bytes, count, MSG_PEEK));
+}
+
+ssize_t csocket_send_to(int descriptor, const void *bytes, size_t count, const csocket_address *address) {
+    csocket_sockaddr native;
+    socklen_t length = csocket_address_to_native(address, &native);
+    return outcome(sendto(descriptor, bytes, count, MSG_NOSIGNAL, length != 0 ? &native.any : NULL, length));
+}
+
+ssize_t csocket_receive_from(int descriptor, void *bytes, size_t count, csocket_address *address, int *truncated) {
+    csocket_sockaddr native;
+    struct iovec vector = {.iov_base = bytes, .iov_len = count};
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    message.msg_name = &native;
+    message.msg_namelen = sizeof native;
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    ssize_t received = outcome(recvmsg(descriptor, &message, 0));
+    if (received >= 0) {
+        csocket_address_from_native(&native, message.msg_namelen, address);
+        *truncated = (message.msg_flags & MSG_TRUNC) != 0;
+    }
+    return received;
+}
+
+int csocket_receive_error(int descriptor, csocket_address *destination, int *error) {
+#if defined(__linux__)
+    csocket_sockaddr native;
+    union {
+        struct cmsghdr align;
+        char bytes[512];
+    } control;
+    char payload[1];
+    struct iovec vector = {.iov_base = payload, .iov_len = sizeof payload};
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    message.msg_name = &native;
+    message.msg_namelen = sizeof native;
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    ssize_t received = outcome(recvmsg(descriptor, &message, MSG_ERRQUEUE));
+    if (received < 0) return (int)received;
+    csocket_address_from_native(&native, message.msg_namelen, destination);
+    *error = 0;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
+        int wanted = (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_RECVERR) ||
+                     (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_RECVERR);
+        if (wanted && header->cmsg_len >= CMSG_LEN(sizeof(struct sock_extended_err))) {
+            struct sock_extended_err detail;
+            memcpy(&detail, CMSG_DATA(header), sizeof detail);
+            *error = (int)detail.ee_errno;
+        }
+    }
+    return 0;
+#else
+    (void)descriptor, (void)destination, (void)error;
+    return -EAGAIN;
+#endif
+}
+
+int csocket_unread_count(int descriptor) {
+    int count = 0;
+    return ioctl(descriptor, FIONREAD, &count) < 0 ? -errno : count;
+}
+
+int csocket_unsent_count(int descriptor) {
+    int count = 0;
+#if defined(__linux__)
+    return ioctl(descriptor, SIOCOUTQ, &count) < 0 ? -errno : count;
+#elif defined(SO_NWRITE)
+    socklen_t length = sizeof count;
+    return getsockopt(descriptor, SOL_SOCKET, SO_NWRITE, &count, &length) < 0 ? -errno : count;
+#else
+    (void)descriptor;
+    return count;
+#endif
+}
+
+uint64_t csocket_descriptor_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (uint64_t)limit.rlim_cur : 0;
+}

@@ -1,0 +1,140 @@
+#if defined(__linux__)
+#define _GNU_SOURCE
+#include <sched.h>
+#endif
+#include "threads.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t csocket_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+void csocket_sleep(int64_t nanoseconds) {
+    struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+    nanosleep(&time, NULL);
+}
+
+typedef struct {
+    void (*body)(void *);
+    void *context;
+    char name[16];
+} thread_start;
+
+static void *thread_main(void *argument) {
+    thread_start start = *(thread_start *)argument;
+    free(argument);
+#if defined(__APPLE__)
+    pthread_setname_np(start.name);
+#elif defined(__linux__)
+    pthread_setname_np(pthread_self(), start.name);
+#endif
+    start.body(start.context);
+    return NULL;
+}
+
+int csocket_thread_start(const char *name, void (*body)(void *), void *context) {
+    thread_start *start = calloc(1, sizeof *start);
+    if (start == NULL) return -ENOMEM;
+    start->body = body;
+    start->context = context;
+    strncpy(start->name, name, sizeof start->name - 1);
+
+    // The mask is inherited, so it is set around the creation: the new thread never runs a moment without it.
+    sigset_t all, previous;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &previous);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_t thread;
+    int error = pthread_create(&thread, &attributes, thread_main, start);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    if (error != 0) free(start);
+    return -error;
+}
+
+static _Thread_local void *current_loop;
+
+__attribute__((noinline)) void *csocket_current_loop(void) {
+    return current_loop;
+}
+
+__attribute__((noinline)) void csocket_set_current_loop(void *loop) {
+    current_loop = loop;
+}
+
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+static _Thread_local void *scratch;
+
+static void make_scratch_key(void) {
+    pthread_key_create(&scratch_key, free);
+}
+
+__attribute__((noinline)) void *csocket_scratch(void) {
+    if (scratch == NULL) {
+        pthread_once(&scratch_once, make_scratch_key);
+        scratch = malloc(CSOCKET_SCRATCH_SIZE);
+        if (scratch == NULL) abort();  // as any other allocation of a Swift program that fails
+        pthread_setspecific(scratch_key, scratch);
+    }
+    return scratch;
+}
+
+#if defined(__SANITIZE_THREAD__)
+const int csocket_thread_sanitizer = 1;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+const int csocket_thread_sanitizer = 1;
+#else
+const int csocket_thread_sanitizer = 0;
+#endif
+#else
+const int csocket_thread_sanitizer = 0;
+#endif
+
+void *csocket_mutex_create(void) {
+    pthread_mutex_t *mutex = malloc(sizeof *mutex);
+    if (mutex == NULL) abort();
+    pthread_mutex_init(mutex, NULL);
+    return mutex;
+}
+
+void csocket_mutex_destroy(void *mutex) {
+    pthread_mutex_destroy(mutex);
+    free(mutex);
+}
+
+void csocket_mutex_lock(void *mutex) {
+    pthread_mutex_lock(mutex);
+}
+
+void csocket_mutex_unlock(void *mutex) {
+    pthread_mutex_unlock(mutex);
+}
+
+const char *csocket_environment(const char *name) {
+    return getenv(name);
+}
+
+int csocket_processor_count(void) {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        int count = CPU_COUNT(&set);
+        if (count > 0) return count;
+    }
+#endif
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (int)count : 1;
+}

@@ -1,0 +1,27 @@
+internal import SocketCore
+
+extension SocketError {
+    /// OpenHarmony's number for this error: 2301000 plus the *Linux* errno, on every system; 401 for a bad argument.
+    ///
+    /// One base serves all TCP, UDP and local classes. Failures without an errno have the number of the errno that says
+    /// the same: closed 2301009, aborted 2301103, already connected 2301106, not connected 2301107, timed out 2301110,
+    /// cancelled 2301125, an invalid state or a second bind 2301022. An unknown host is 2301301 and
+    /// a failed look-up 2301302, which OpenHarmony has no number for; a handler's own error is 2300002, its "internal error".
+    public var code: Int {
+        let base = 2_301_000
+        switch failure {
+        case .invalidArgument: return 401
+        case .unknownHost: return base + 301
+        case .resolver: return base + 302
+        case .handler: return 2_300_002
+        case .closed: return base + 9
+        case .alreadyBound, .invalidState: return base + 22
+        case .aborted: return base + 103
+        case .alreadyConnected: return base + 106
+        case .notConnected: return base + 107
+        case .timedOut: return base + 110
+        case .cancelled: return base + 125
+        case .system, .connect: return base + (systemError?.linuxNumber ?? 5)
+        }
+    }
+}

@@ -1,0 +1,156 @@
+internal import SocketCore
+
+/// Why an operation of a socket failed: what was tried, on which address, and what the system answered.
+///
+/// ```swift
+/// do {
+///     try await tcp.connect(to: NetAddress("127.0.0.1", port: 1))
+/// } catch {
+///     print(error)             // connect to 127.0.0.1:1: connection refused (ECONNREFUSED)
+///     print(error.kind)        // connectionRefused
+///     print(error.code)        // 2301111, OpenHarmony's number
+/// }
+/// ```
+public struct SocketError: Error, Sendable {
+    /// What kind of failure this is: the part of an error that a program decides by.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        /// The socket is closed, or being closed.
+        case closed
+        /// The operation was under way when the socket was closed or reset.
+        case aborted
+        /// The task was cancelled.
+        case cancelled
+        /// The time-out of the call, or the socket's idle time-out, ran out.
+        case timedOut
+        /// The socket is not connected.
+        case notConnected
+        /// The socket is connected, or connecting, already.
+        case alreadyConnected
+        /// The socket is bound, or listening, already.
+        case alreadyBound
+        /// The call does not go with what the socket is doing now.
+        case invalidState
+        /// A value that cannot be: `field` names it.
+        case invalidArgument
+        /// The host name does not exist.
+        case unknownHost
+        /// The look-up of a host name failed.
+        case lookupFailed
+        /// Nobody listens at the address.
+        case connectionRefused
+        /// The peer reset the connection, or it broke.
+        case connectionReset
+        /// The network or the host cannot be reached.
+        case unreachable
+        /// Another socket has the address.
+        case addressInUse
+        /// The address is not one of this machine's.
+        case addressNotAvailable
+        /// The system does not allow it.
+        case permissionDenied
+        /// The datagram is larger than the protocol, or the way, can carry.
+        case messageTooLong
+        /// The process or the system has no descriptor left.
+        case tooManyOpenFiles
+        /// A handler of `serve` threw an error of its own.
+        case handlerFailed
+        /// Any other error of the system: see `systemError`.
+        case system
+    }
+
+    private final class Storage: Sendable {
+        let failure: Failure
+        let operation: SocketOperation
+        let address: String?
+
+        init(_ failure: Failure, _ operation: SocketOperation, _ address: String?) {
+            self.failure = failure
+            self.operation = operation
+            self.address = address
+        }
+    }
+
+    // One reference, so that throwing and returning it costs no more than any pointer.
+    private let storage: Storage
+
+    init(_ failure: Failure, _ operation: SocketOperation, _ address: String? = nil) {
+        storage = Storage(failure, operation, address)
+    }
+
+    var failure: Failure { storage.failure }
+
+    /// What was tried.
+    public var operation: SocketOperation { storage.operation }
+
+    /// The address that it concerns, as text; nil where none does.
+    public var address: String? { storage.address }
+
+    /// What kind of failure this is.
+    public var kind: Kind {
+        switch failure {
+        case .closed: .closed
+        case .aborted: .aborted
+        case .cancelled: .cancelled
+        case .timedOut: .timedOut
+        case .notConnected: .notConnected
+        case .alreadyConnected: .alreadyConnected
+        case .alreadyBound: .alreadyBound
+        case .invalidState: .invalidState
+        case .invalidArgument: .invalidArgument
+        case .unknownHost: .unknownHost
+        case .resolver: .lookupFailed
+        case .handler: .handlerFailed
+        case .system, .connect: systemError.map(\.kind) ?? .system
+        }
+    }
+
+    /// What the system answered; nil for a failure that is none of the system's. When connecting to several addresses
+    /// failed, the answer of the last.
+    public var systemError: SystemErrorInfo? {
+        switch failure {
+        case .system(let error, let call, _, _): SystemErrorInfo(error, call: call.rawValue)
+        case .connect(let attempts): attempts.last.map { SystemErrorInfo($0.error, call: "connect") }
+        default: nil
+        }
+    }
+
+    /// The name of the rejected field or parameter, of an `invalidArgument`.
+    public var field: String? {
+        if case .invalidArgument(let argument) = failure { argument.field } else { nil }
+    }
+
+    /// How many bytes of a failed send had gone out before.
+    public var sent: Int { progress.sent }
+
+    /// How many bytes of a failed send had not gone out. After a cancelled or timed-out send of which some had
+    /// (`sent` above zero) they stay queued and do go out; otherwise they never will.
+    public var remaining: Int { progress.remaining }
+
+    private var progress: (sent: Int, remaining: Int) {
+        switch failure {
+        case .aborted(let sent, let remaining), .cancelled(let sent, let remaining),
+            .timedOut(let sent, let remaining), .system(_, _, let sent, let remaining):
+            (sent, remaining)
+        default: (0, 0)
+        }
+    }
+
+    /// Every address that a connect tried, in order; empty for other failures.
+    public var attempts: [ConnectAttemptInfo] {
+        if case .connect(let attempts) = failure { attempts.map(ConnectAttemptInfo.init) } else { [] }
+    }
+}
+
+extension SocketError: Hashable {
+    /// The same failure of the same operation on the same address.
+    public static func == (left: SocketError, right: SocketError) -> Bool {
+        left.failure == right.failure && left.operation == right.operation && left.address == right.address
+    }
+
+    /// Hashes failure, operation and address.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(failure)
+        hasher.combine(operation)
+        hasher.combine(address)
+    }
+}

@@ -1,0 +1,89 @@
+internal import SocketCore
+
+/// The name of an event of `Socket` whose listeners receive a `Payload`.
+///
+/// Listeners run on the socket's loop, one at a time, in the order of what happened, unless the socket delivers
+/// somewhere else (`deliver(on:)`). They may call anything, `on`, `off` and `close` included.
+public struct SocketEvent<Socket, Payload>: Sendable {
+    let kind: EventKind
+    let payload: @Sendable (EngineEvent) -> Payload?
+
+    init(_ kind: EventKind, _ payload: @escaping @Sendable (EngineEvent) -> Payload?) {
+        self.kind = kind
+        self.payload = payload
+    }
+}
+
+/// One registered listener: what `on` returns and `off` takes. Dropping it leaves the listener in place.
+public struct SocketListener: Sendable, Hashable {
+    let ticket: Ticket
+    let socket: ObjectIdentifier
+}
+
+extension SocketEvent where Payload == Void {
+    init(_ kind: EventKind) {
+        self.init(kind) { _ in () }
+    }
+}
+
+extension SocketEvent where Payload == SocketMessageInfo {
+    static func makeMessage() -> SocketEvent {
+        SocketEvent(.message) { event in
+            guard case .message(let bytes, let source, let isTruncated) = event else { return nil }
+            return SocketMessageInfo(bytes, from: source, isTruncated: isTruncated)
+        }
+    }
+}
+
+extension SocketEvent where Payload == SocketCloseInfo {
+    static func makeClose() -> SocketEvent {
+        SocketEvent(.close) { event in
+            guard case .close(let failure) = event else { return nil }
+            return SocketCloseInfo(error: failure.map { SocketError($0, .receive) })
+        }
+    }
+}
+
+extension SocketEvent where Payload == SocketError {
+    static func makeError(_ operation: SocketOperation) -> SocketEvent {
+        SocketEvent(.error) { event in
+            guard case .error(let failure, let address) = event else { return nil }
+            return SocketError(failure, operation, address?.description)
+        }
+    }
+}
+
+extension SocketEvent where Socket: StreamSocket, Payload == SocketMessageInfo {
+    /// Bytes arrived. A chunk of the stream: its size means nothing.
+    public static var message: SocketEvent { makeMessage() }
+}
+
+extension SocketEvent where Socket: StreamSocket, Payload == SocketCloseInfo {
+    /// The socket is closed: once, last of all, whoever closed it.
+    public static var close: SocketEvent { makeClose() }
+}
+
+extension SocketEvent where Socket: StreamSocket, Payload == SocketError {
+    /// Something failed that no pending call could report.
+    public static var error: SocketEvent { makeError(.receive) }
+}
+
+extension SocketEvent where Socket: StreamSocket, Payload == Void {
+    /// The peer ended its direction, and all its data was read. With a message listener close() follows by itself,
+    /// unless `allowsHalfOpen` is set.
+    public static var end: SocketEvent { SocketEvent(.end) }
+
+    /// The send queue, once above its high-water mark, has fallen to half of it.
+    public static var drain: SocketEvent { SocketEvent(.drain) }
+
+    /// Nothing was sent or received for as long as `socketTimeout` says; the socket closes.
+    public static var timeout: SocketEvent { SocketEvent(.timeout) }
+}
+
+extension SocketEvent where Socket == TCPSocket, Payload == Void {
+    /// bind() succeeded.
+    public static var listening: SocketEvent { SocketEvent(.listening) }
+
+    /// connect() succeeded.
+    public static var connect: SocketEvent { SocketEvent(.connect) }
+}

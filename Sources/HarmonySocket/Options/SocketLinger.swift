@@ -1,0 +1,14 @@
+/// How long `close()` waits until the peer has taken what was sent, as OpenHarmony's socketLinger.
+public struct SocketLinger: Sendable, Hashable, Codable {
+    /// Whether close() waits, or resets, at all.
+    public var on: Bool
+
+    /// How long: 0 to 65,535 ms. Zero makes close() drop what is queued and reset the connection.
+    public var linger: Duration
+
+    /// Makes a linger setting.
+    public init(on: Bool, linger: Duration = .zero) {
+        self.on = on
+        self.linger = linger
+    }
+}

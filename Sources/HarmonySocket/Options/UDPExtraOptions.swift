@@ -1,0 +1,57 @@
+internal import SocketCore
+
+/// Options of a UDP socket, as OpenHarmony's UDPExtraOptions. A field that is nil is left as it is.
+public struct UDPExtraOptions: Sendable, Hashable, Codable {
+    /// Allow sending to a broadcast address (SO_BROADCAST). Off by default.
+    public var broadcast: Bool?
+
+    /// Bytes that the kernel buffers on receipt (SO_RCVBUF), from 0. Linux doubles the value and caps it.
+    public var receiveBufferSize: Int?
+
+    /// Bytes that the kernel buffers for sending (SO_SNDBUF), from 0. Doubled and capped like `receiveBufferSize`.
+    public var sendBufferSize: Int?
+
+    /// Share an address with other sockets that do so too (SO_REUSEADDR). Off by default.
+    public var reuseAddress: Bool?
+
+    /// How long nothing may be sent or received: then `timeout` is emitted, again and again; the socket stays open.
+    /// Zero is never, the default.
+    public var socketTimeout: Duration?
+
+    /// Makes options; fields that are not named stay as they are.
+    public init(
+        broadcast: Bool? = nil, receiveBufferSize: Int? = nil, sendBufferSize: Int? = nil, reuseAddress: Bool? = nil,
+        socketTimeout: Duration? = nil
+    ) {
+        self.broadcast = broadcast
+        self.receiveBufferSize = receiveBufferSize
+        self.sendBufferSize = sendBufferSize
+        self.reuseAddress = reuseAddress
+        self.socketTimeout = socketTimeout
+    }
+}
+
+extension UDPExtraOptions {
+    /// Refuses what cannot be, before anything is applied.
+    func check() throws(Failure) {
+        try OptionCheck.size(receiveBufferSize, "receiveBufferSize")
+        try OptionCheck.size(sendBufferSize, "sendBufferSize")
+        try OptionCheck.timeout(socketTimeout, "socketTimeout")
+    }
+
+    /// The fields that the kernel keeps.
+    var kernelOptions: KernelOptions {
+        var options = KernelOptions()
+        options.broadcast = broadcast
+        options.receiveBuffer = receiveBufferSize
+        options.sendBuffer = sendBufferSize
+        options.reuseAddress = reuseAddress
+        return options
+    }
+
+    init(_ kernel: KernelOptions, idleTimeout: Duration?) {
+        self.init(
+            broadcast: kernel.broadcast, receiveBufferSize: kernel.receiveBuffer, sendBufferSize: kernel.sendBuffer,
+            reuseAddress: kernel.reuseAddress, socketTimeout: idleTimeout ?? .zero)
+    }
+}

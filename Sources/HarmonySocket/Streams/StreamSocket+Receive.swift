@@ -1,0 +1,86 @@
+internal import SocketCore
+
+// Pulling. Bytes that arrive before anybody asks wait in the kernel, so nothing is lost, and a sender is slowed down
+// when the program is.
+extension StreamSocket {
+    /// The next bytes, as many as have arrived; nil when the peer has ended its direction and everything is read.
+    ///
+    /// Tries at once, and waits only when nothing has arrived. Several receives are served in order.
+    ///
+    /// - Parameter timeout: nil waits without end; zero does not wait.
+    /// - Throws: `.timedOut`; `.notConnected` before connect; `.closed` after close; `.aborted` when the socket is closed
+    ///   meanwhile; `.invalidState` while a message listener exists; `.connectionReset` when the connection broke.
+    ///
+    /// ## Cancellation
+    /// A cancelled or timed-out receive leaves the socket open, and its bytes to the next reader.
+    ///
+    /// ```swift
+    /// while let chunk = try await tcp.receive(timeout: .seconds(30)) {
+    ///     print(chunk.message.count, "bytes")
+    /// }
+    /// ```
+    public func receive(timeout: Duration? = nil) async throws(SocketError) -> SocketMessageInfo? {
+        do throws(Failure) {
+            guard let bytes = try await stream.driver.receive(timeout: timeout) else { return nil }
+            return SocketMessageInfo(bytes, from: stream.driver.peerAddress ?? .any(.v4))
+        } catch {
+            throw stream.error(error, .receive)
+        }
+    }
+
+    /// The next bytes, as many as have arrived, or nil at the end; as the async form.
+    public func receive(
+        timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<SocketMessageInfo?, SocketError>) -> Void
+    ) {
+        stream.driver.receive(timeout: timeout) { [stream] result in
+            completion(
+                result.map { bytes in
+                    bytes.map { SocketMessageInfo($0, from: stream.driver.peerAddress ?? .any(.v4)) }
+                }
+                .mapError { stream.error($0, .receive) })
+        }
+    }
+
+    /// What arrives, until the peer ends its direction. Nothing is read ahead: a slow loop slows the sender down.
+    ///
+    /// ```swift
+    /// for try await chunk in tcp.messages {
+    ///     try await tcp.send(chunk.message)
+    /// }
+    /// ```
+    public var messages: StreamMessages { StreamMessages(stream: stream) }
+}
+
+/// What arrives on a stream socket, chunk by chunk, until the peer ends its direction.
+///
+/// ## Cancellation
+/// A cancelled iteration throws `.cancelled`, and leaves the socket and its bytes to the next reader.
+public struct StreamMessages: AsyncSequence, Sendable {
+    /// A chunk of the stream.
+    public typealias Element = SocketMessageInfo
+    /// What iterating throws.
+    public typealias Failure = SocketError
+
+    let stream: StreamHandle
+
+    /// Starts an iteration. Two iterations of one socket share its bytes.
+    public func makeAsyncIterator() -> Iterator { Iterator(stream: stream) }
+
+    /// Takes one chunk after the other.
+    public struct Iterator: AsyncIteratorProtocol {
+        let stream: StreamHandle
+
+        /// The next chunk; nil at the end of input.
+        public mutating func next(
+            isolation actor: isolated (any Actor)? = #isolation
+        ) async throws(SocketError) -> SocketMessageInfo? {
+            do throws(SocketCore.Failure) {
+                guard let bytes = try await stream.driver.receive(timeout: nil) else { return nil }
+                return SocketMessageInfo(bytes, from: stream.driver.peerAddress ?? .any(.v4))
+            } catch {
+                throw stream.error(error, .receive)
+            }
+        }
+    }
+}

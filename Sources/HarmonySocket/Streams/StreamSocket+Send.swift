@@ -1,0 +1,98 @@
+internal import SocketCore
+
+// Sent means sent: a send succeeds when the kernel has taken every byte. Sends go out in call order, never interleaved,
+// from whichever thread or style.
+extension StreamSocket {
+    /// Sends text or bytes as `options` say, and returns when the kernel has taken every byte.
+    ///
+    /// - Throws: `.notConnected` before connect; `.closed` after close; `.invalidState` after finish;
+    ///   `.invalidArgument` for text that the encoding cannot express; `.connectionReset` when the connection is gone.
+    ///
+    /// ## Cancellation
+    /// A cancelled or timed-out send of which no byte had gone out is removed. Of one that had begun, the rest stays
+    /// queued and goes out, so that the stream stays whole; the error says `sent` and `remaining`. `reset()` drops it.
+    public func send(_ options: TCPSendOptions, timeout: Duration? = nil) async throws(SocketError) {
+        try await send(try encode(options), timeout: timeout)
+    }
+
+    /// Sends bytes, and returns when the kernel has taken every one. As `send(_: TCPSendOptions)` otherwise.
+    ///
+    /// ```swift
+    /// try await tcp.send([0x48, 0x69])
+    /// ```
+    public func send(_ bytes: [UInt8], timeout: Duration? = nil) async throws(SocketError) {
+        do throws(Failure) {
+            try await stream.driver.send(.array(bytes), timeout: timeout)
+        } catch {
+            throw stream.error(error, .send)
+        }
+    }
+
+    /// Sends text as UTF-8, and returns when the kernel has taken every byte. As `send(_: TCPSendOptions)` otherwise.
+    public func send(_ text: String, timeout: Duration? = nil) async throws(SocketError) {
+        try await send(Array(text.utf8), timeout: timeout)
+    }
+
+    /// Sends borrowed bytes, as those of a `Data` (`data.bytes`): written at once, and only a remainder is copied.
+    /// As `send(_: TCPSendOptions)` otherwise.
+    public func send(_ bytes: RawSpan, timeout: Duration? = nil) async throws(SocketError) {
+        let outcome = bytes.withUnsafeBytes { stream.driver.beginSend(.borrowed($0)) }
+        do throws(Failure) {
+            switch outcome {
+            case .sent: return
+            case .failed(let failure): throw failure
+            case .queued(let ticket): try await stream.driver.waitForSend(ticket, timeout: timeout)
+            }
+        } catch {
+            throw stream.error(error, .send)
+        }
+    }
+
+    // MARK: Completion handlers
+
+    /// Sends text or bytes as `options` say; the handler is told when the kernel has taken every byte, or why not.
+    public func send(
+        _ options: TCPSendOptions, timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        do throws(SocketError) {
+            send(try encode(options), timeout: timeout, completion: completion)
+        } catch {
+            stream.driver.complete { completion(.failure(error)) }
+        }
+    }
+
+    /// Sends bytes; the handler is told when the kernel has taken every one, or why not.
+    public func send(
+        _ bytes: [UInt8], timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        stream.driver.send(.array(bytes), timeout: timeout, stream.completion(.send, completion))
+    }
+
+    /// Sends text as UTF-8; the handler is told when the kernel has taken every byte, or why not.
+    public func send(
+        _ text: String, timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        send(Array(text.utf8), timeout: timeout, completion: completion)
+    }
+
+    /// Sends borrowed bytes, of which only a remainder is copied; the handler is told when the kernel has taken them.
+    public func send(
+        _ bytes: RawSpan, timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        bytes.withUnsafeBytes {
+            stream.driver.send(.borrowed($0), timeout: timeout, stream.completion(.send, completion))
+        }
+    }
+
+    private func encode(_ options: TCPSendOptions) throws(SocketError) -> [UInt8] {
+        do throws(Failure) {
+            return try options.data.encoded(options.encoding)
+        } catch {
+            throw stream.error(error, .send)
+        }
+    }
+}

@@ -1,0 +1,123 @@
+internal import SocketCore
+
+/// What all stream sockets can do: send, receive, tell of events, end.
+///
+/// `TCPSocket` and `TCPSocketConnection` are stream sockets. One object serves all three styles at once: async calls,
+/// calls with a completion handler, and listeners.
+///
+/// Any thread may call anything at any time. A socket with a listener, or with a call under way, stays alive until it
+/// closes; without either it closes when its last reference goes.
+public protocol StreamSocket: AnyObject, Sendable {
+    /// The engine's part of this socket. Of no use outside of the library.
+    var stream: StreamHandle { get }
+}
+
+/// The engine's part of a stream socket. Opaque.
+public struct StreamHandle: Sendable {
+    let driver: StreamDriver
+    let group: SocketEventLoopGroup
+
+    init(driver: StreamDriver, group: SocketEventLoopGroup) {
+        self.driver = driver
+        self.group = group
+    }
+
+    /// The failure of an operation on this socket, with the peer's address.
+    func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
+        SocketError(failure, operation, driver.peerAddress?.description)
+    }
+
+    /// A completion handler of the engine that calls the program's.
+    func completion<Value>(
+        _ operation: SocketOperation, _ body: @escaping @Sendable (Result<Value, SocketError>) -> Void
+    ) -> @Sendable (Result<Value, Failure>) -> Void {
+        { [self] result in body(result.mapError { error($0, operation) }) }
+    }
+}
+
+// MARK: State
+
+extension StreamSocket {
+    /// The state at this moment. Any thread, any time.
+    public var state: SocketStateBase { SocketStateBase(stream.driver.snapshot) }
+
+    /// The state at this moment.
+    public func getState() async -> SocketStateBase { state }
+
+    /// The state at this moment; the handler is called in the socket's order of events.
+    public func getState(completion: @escaping @Sendable (Result<SocketStateBase, SocketError>) -> Void) {
+        stream.driver.complete { [state] in completion(.success(state)) }
+    }
+
+    /// Whether a send would be accepted: connected, and our direction not ended.
+    public var canSend: Bool { stream.driver.canSend }
+
+    /// Whether there may be more to receive: connected, and the peer's direction not read to its end.
+    public var canReceive: Bool { stream.driver.canReceive }
+
+    /// Our address; nil before there is one.
+    public var localAddress: NetAddress? { stream.driver.localAddress.map(NetAddress.init) }
+
+    /// The peer's address; nil before there is one.
+    public var remoteAddress: NetAddress? { stream.driver.peerAddress.map(NetAddress.init) }
+
+    /// Our address.
+    ///
+    /// - Throws: `.closed` after close; `.invalidState` before bind and connect.
+    public func getLocalAddress() async throws(SocketError) -> NetAddress { try findLocalAddress() }
+
+    /// Our address; the handler is called in the socket's order of events.
+    public func getLocalAddress(completion: @escaping @Sendable (Result<NetAddress, SocketError>) -> Void) {
+        let result = Result { () throws(SocketError) in try findLocalAddress() }
+        stream.driver.complete { completion(result) }
+    }
+
+    private func findLocalAddress() throws(SocketError) -> NetAddress {
+        if state.isClose { throw stream.error(.closed, .getAddress) }
+        guard let localAddress else { throw stream.error(.invalidState(.notBound), .getAddress) }
+        return localAddress
+    }
+
+    /// The peer's address.
+    ///
+    /// - Throws: `.closed` after close; `.notConnected` before connect.
+    public func getRemoteAddress() async throws(SocketError) -> NetAddress { try findRemoteAddress() }
+
+    /// The peer's address; the handler is called in the socket's order of events.
+    public func getRemoteAddress(completion: @escaping @Sendable (Result<NetAddress, SocketError>) -> Void) {
+        let result = Result { () throws(SocketError) in try findRemoteAddress() }
+        stream.driver.complete { completion(result) }
+    }
+
+    private func findRemoteAddress() throws(SocketError) -> NetAddress {
+        if state.isClose { throw stream.error(.closed, .getAddress) }
+        guard let remoteAddress else { throw stream.error(.notConnected, .getAddress) }
+        return remoteAddress
+    }
+
+    /// The kernel's number for the socket; -1 before there is one and after close. The socket keeps owning it.
+    public func getSocketFd() async -> Int { descriptorNumber }
+
+    /// The kernel's number for the socket, or -1; the handler is called in the socket's order of events.
+    public func getSocketFd(completion: @escaping @Sendable (Result<Int, SocketError>) -> Void) {
+        stream.driver.complete { [descriptorNumber] in completion(.success(descriptorNumber)) }
+    }
+
+    private var descriptorNumber: Int { stream.driver.descriptorNumber.map(Int.init) ?? -1 }
+
+    /// The error that ended the socket, or the last one that nobody was told of.
+    public var lastError: SocketError? { stream.driver.lastError.map { stream.error($0, .receive) } }
+
+    /// Bytes of sends that the kernel has not taken yet.
+    public var bufferedAmount: Int { stream.driver.bufferedAmount }
+
+    /// Bytes above which the send queue counts as full, 64 KiB by default. When it has been above and falls to half
+    /// of it, `drain` is emitted. Nothing stops a program from queuing more.
+    public var highWaterMark: Int {
+        get { stream.driver.highWaterMark }
+        set { stream.driver.highWaterMark = max(0, newValue) }
+    }
+
+    /// The loop that the socket belongs to: where its listeners run, and an executor for tasks that use it much.
+    public var eventLoop: SocketEventLoop { stream.group.face(of: stream.driver.loop) }
+}

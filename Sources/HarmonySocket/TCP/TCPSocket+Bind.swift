@@ -1,0 +1,32 @@
+internal import SocketCore
+
+extension TCPSocket {
+    /// Gives the socket a local address, before it connects. Optional: connect chooses one.
+    ///
+    /// The port you ask for is the port you get; port 0 lets the system choose.
+    ///
+    /// - Throws: `.invalidArgument` for an address that cannot be; `.addressInUse`; `.addressNotAvailable`;
+    ///   `.permissionDenied`; `.alreadyBound`; `.alreadyConnected`; `.closed`.
+    ///
+    /// ## Events
+    /// `listening`, before this call returns.
+    public func bind(_ address: NetAddress) async throws(SocketError) {
+        try bindNow(address)
+        await stream.driver.emit(.listening)
+    }
+
+    /// Gives the socket a local address; as the async form.
+    public func bind(_ address: NetAddress, completion: @escaping @Sendable (Result<Void, SocketError>) -> Void) {
+        let result = Result { () throws(SocketError) in try bindNow(address) }
+        if case .success = result { stream.driver.post(.listening) }
+        stream.driver.complete { completion(result) }
+    }
+
+    private func bindNow(_ address: NetAddress) throws(SocketError) {
+        do throws(Failure) {
+            try stream.driver.bind(to: try address.literal())
+        } catch {
+            throw SocketError(error, .bind, address.description)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+internal import SocketCore
+
+extension TCPSocket {
+    /// Connects to an address or a host name.
+    ///
+    /// A name is looked up without blocking anybody, and its addresses race (RFC 8305): the next one starts 250 ms
+    /// after the one before, and none is given up before another has won.
+    ///
+    /// - Throws: `.invalidArgument` for an address that cannot be; `.unknownHost`; `.connectionRefused`; `.unreachable`;
+    ///   `.timedOut`; `.cancelled`; `.aborted` when the socket is closed meanwhile. These close the socket. A connect
+    ///   that does not fit changes nothing: `.alreadyConnected` while connecting or connected, `.closed` after close.
+    ///
+    /// ## Events
+    /// `connect`, before this call returns; `close` when it fails.
+    ///
+    /// ## Cancellation
+    /// Closes all attempts, and the socket, at once.
+    ///
+    /// ```swift
+    /// try await tcp.connect(TCPConnectOptions(address: NetAddress("localhost", port: 7007), timeout: .seconds(6)))
+    /// ```
+    public func connect(_ options: TCPConnectOptions) async throws(SocketError) {
+        do throws(Failure) {
+            let target = try options.address.connectTarget()
+            try OptionCheck.timeout(options.timeout, "timeout")
+            try await stream.driver.connect(to: target, timeout: options.timeout)
+        } catch {
+            throw SocketError(error, .connect, options.address.description)
+        }
+    }
+
+    /// Connects to an address or a host name, within 5 s unless said otherwise; nil waits without end.
+    public func connect(to address: NetAddress, timeout: Duration? = .seconds(5)) async throws(SocketError) {
+        try await connect(TCPConnectOptions(address: address, timeout: timeout))
+    }
+
+    /// Connects; as the async form.
+    public func connect(
+        _ options: TCPConnectOptions, completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        let address = options.address.description
+        do throws(Failure) {
+            let target = try options.address.connectTarget()
+            try OptionCheck.timeout(options.timeout, "timeout")
+            stream.driver.connect(to: target, timeout: options.timeout) { result in
+                completion(result.mapError { SocketError($0, .connect, address) })
+            }
+        } catch {
+            stream.driver.complete { completion(.failure(SocketError(error, .connect, address))) }
+        }
+    }
+
+    /// Connects, within 5 s unless said otherwise; as the async form.
+    public func connect(
+        to address: NetAddress, timeout: Duration? = .seconds(5),
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        connect(TCPConnectOptions(address: address, timeout: timeout), completion: completion)
+    }
+}
+
+extension NetAddress {
+    /// Where to connect to; port 0 is nowhere.
+    func connectTarget() throws(Failure) -> ConnectTarget {
+        let target = try target()
+        if port == 0 { throw .invalidArgument(.init("port", "nobody can be reached at port 0")) }
+        return target
+    }
+}

@@ -1,0 +1,30 @@
+internal import SocketCore
+
+/// A TCP client socket, in the style of OpenHarmony.
+///
+/// Three styles on one object:
+///
+/// ```swift
+/// tcp.on(.message) { print($0.text ?? "") }                        // listeners
+/// try await tcp.connect(to: NetAddress("127.0.0.1", port: 7007))   // async
+/// tcp.send("hello") { result in print(result) }                    // completion handlers
+/// await tcp.close()
+/// ```
+///
+/// A socket connects once. After close every call fails with `.closed`, and a new object is made.
+public final class TCPSocket: StreamSocket {
+    /// The engine's part of this socket. Of no use outside of the library.
+    public let stream: StreamHandle
+
+    /// Makes a socket without an address, on a loop of `group`.
+    public init(group: SocketEventLoopGroup = .shared) {
+        stream = StreamHandle(driver: StreamDriver(loop: group.core.next()), group: group)
+    }
+
+    deinit {
+        stream.driver.handleReleased()
+    }
+}
+
+/// OpenHarmony's name for `TCPSocket()`.
+public func constructTCPSocketInstance() -> TCPSocket { TCPSocket() }

@@ -1,0 +1,25 @@
+internal import SocketCore
+internal import Synchronization
+
+/// One accepted connection of a `TCPSocketServer`.
+///
+/// Neither read nor watched until the server's `connect` listeners have returned, or its handler has started: no event
+/// is missed. A connection that nobody keeps is closed.
+public final class TCPSocketConnection: StreamSocket {
+    private static let lastClientId = Atomic<Int>(0)
+
+    /// The engine's part of this socket. Of no use outside of the library.
+    public let stream: StreamHandle
+
+    /// Tells the connections of this process apart.
+    public let clientId: Int
+
+    init(driver: StreamDriver, group: SocketEventLoopGroup) {
+        stream = StreamHandle(driver: driver, group: group)
+        clientId = TCPSocketConnection.lastClientId.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+
+    deinit {
+        stream.driver.handleReleased()
+    }
+}

@@ -1,0 +1,81 @@
+internal import SocketCore
+
+extension SocketEvent where Socket == TCPSocketServer, Payload == TCPSocketConnection {
+    /// A connection was accepted. It is neither read nor watched before the listeners have returned, so this is the
+    /// place to add its own.
+    public static var connect: SocketEvent {
+        SocketEvent(.connect) { event in
+            guard case .accepted(_, let face) = event else { return nil }
+            return face as? TCPSocketConnection
+        }
+    }
+}
+
+extension SocketEvent where Socket == TCPSocketServer, Payload == Void {
+    /// listen() succeeded.
+    public static var listening: SocketEvent { SocketEvent(.listening) }
+
+    /// The server no longer listens. Once, last of all.
+    public static var close: SocketEvent { SocketEvent(.close) }
+}
+
+extension SocketEvent where Socket == TCPSocketServer, Payload == SocketError {
+    /// Accepting failed, as when the process has no descriptor left (the server pauses and goes on), or a handler of
+    /// `serve` threw.
+    public static var error: SocketEvent { makeError(.accept) }
+}
+
+extension TCPSocketServer {
+    /// Adds a listener, behind those that the event has already.
+    @discardableResult
+    public func on<Payload>(
+        _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
+    ) -> SocketListener {
+        add(event, once: false, listener)
+    }
+
+    /// Adds a listener that does not want the payload.
+    @discardableResult
+    public func on<Payload>(
+        _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable () -> Void
+    ) -> SocketListener {
+        add(event, once: false) { _ in listener() }
+    }
+
+    /// Adds a listener for the next such event only.
+    @discardableResult
+    public func once<Payload>(
+        _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
+    ) -> SocketListener {
+        add(event, once: true, listener)
+    }
+
+    /// Adds a listener, which does not want the payload, for the next such event only.
+    @discardableResult
+    public func once<Payload>(
+        _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable () -> Void
+    ) -> SocketListener {
+        add(event, once: true) { _ in listener() }
+    }
+
+    /// Removes one listener; it hears nothing from the next event on.
+    public func off(_ listener: SocketListener) {
+        guard listener.socket == ObjectIdentifier(driver) else { return }
+        driver.off(listener.ticket)
+    }
+
+    /// Removes all listeners of an event.
+    public func off<Payload>(_ event: SocketEvent<TCPSocketServer, Payload>) { driver.off(event.kind) }
+
+    private func add<Payload>(
+        _ event: SocketEvent<TCPSocketServer, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
+    ) -> SocketListener {
+        let ticket = driver.on(event.kind, once: once) { [payload = event.payload] event in
+            if let payload = payload(event) { listener(payload) }
+        }
+        return SocketListener(ticket: ticket, socket: ObjectIdentifier(driver))
+    }
+
+    /// Chooses where listeners and completion handlers of the server run. Called before the first listener is added.
+    public func deliver(on delivery: SocketDelivery) { driver.delivery = delivery.context }
+}

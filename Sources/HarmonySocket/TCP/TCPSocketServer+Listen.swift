@@ -1,0 +1,53 @@
+internal import SocketCore
+
+extension TCPSocketServer {
+    /// Binds to `address` and waits for peers.
+    ///
+    /// The port you ask for is the port you get; port 0 lets the system choose, and `localAddress` tells. An address
+    /// that a past connection still holds is taken over, unless the options say `reuseAddress: false`.
+    ///
+    /// An IPv6 wildcard (`::`) serves IPv4 too, where the system is set up so.
+    ///
+    /// - Parameter backlog: how many connections the kernel holds until they are accepted; it caps the value
+    ///   (`net.core.somaxconn`).
+    /// - Throws: `.invalidArgument` for an address or backlog that cannot be; `.addressInUse`; `.addressNotAvailable`;
+    ///   `.permissionDenied`; `.alreadyBound` when it listens already; `.closed` after close.
+    ///
+    /// ## Events
+    /// `listening`, before this call returns.
+    public func listen(_ address: NetAddress, backlog: Int = 511) async throws(SocketError) {
+        try listenNow(address, backlog)
+        await driver.deliverPending()
+    }
+
+    /// Binds and waits for peers; as the async form.
+    public func listen(
+        _ address: NetAddress, backlog: Int = 511,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        let result = Result { () throws(SocketError) in try listenNow(address, backlog) }
+        driver.complete { completion(result) }
+    }
+
+    private func listenNow(_ address: NetAddress, _ backlog: Int) throws(SocketError) {
+        do throws(Failure) {
+            let literal = try address.literal()
+            guard backlog > 0 else { throw .invalidArgument(.init("backlog", "\(backlog) is not above zero")) }
+            if driver.options.reuseAddress == nil { driver.options.reuseAddress = true }
+            try driver.listen(on: literal, backlog: backlog)
+        } catch {
+            throw SocketError(error, .listen, address.description)
+        }
+    }
+
+    /// Stops listening and frees the port. Connections that were accepted stay; those in the backlog are refused.
+    ///
+    /// ## Events
+    /// `close`, after this call's completion.
+    public func close() async { await driver.close() }
+
+    /// Stops listening; as the async form. Never fails.
+    public func close(completion: @escaping @Sendable (Result<Void, SocketError>) -> Void) {
+        driver.close { completion(.success(())) }
+    }
+}

@@ -1,0 +1,82 @@
+internal import SocketCore
+
+extension SocketEvent where Socket == UDPSocket, Payload == SocketMessageInfo {
+    /// A datagram arrived. Once for each, empty ones too.
+    public static var message: SocketEvent { makeMessage() }
+}
+
+extension SocketEvent where Socket == UDPSocket, Payload == Void {
+    /// The socket has an address: bind() succeeded, or the first send did without it.
+    public static var listening: SocketEvent { SocketEvent(.listening) }
+
+    /// The socket is closed. Once, last of all.
+    public static var close: SocketEvent { SocketEvent(.close) }
+
+    /// The send queue, once above its high-water mark, has fallen to half of it.
+    public static var drain: SocketEvent { SocketEvent(.drain) }
+
+    /// Nothing was sent or received for as long as `socketTimeout` says. The socket stays open.
+    public static var timeout: SocketEvent { SocketEvent(.timeout) }
+}
+
+extension SocketEvent where Socket == UDPSocket, Payload == SocketError {
+    /// Something failed that no call could report, as an ICMP refusal; the error's address is the destination that it
+    /// concerns. The socket stays open.
+    public static var error: SocketEvent { makeError(.send) }
+}
+
+extension UDPSocket {
+    /// Adds a listener, behind those that the event has already. While a listener of `message` exists, pulling fails
+    /// with `.invalidState`.
+    @discardableResult
+    public func on<Payload>(
+        _ event: SocketEvent<UDPSocket, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
+    ) -> SocketListener {
+        add(event, once: false, listener)
+    }
+
+    /// Adds a listener that does not want the payload.
+    @discardableResult
+    public func on<Payload>(
+        _ event: SocketEvent<UDPSocket, Payload>, _ listener: @escaping @Sendable () -> Void
+    ) -> SocketListener {
+        add(event, once: false) { _ in listener() }
+    }
+
+    /// Adds a listener for the next such event only.
+    @discardableResult
+    public func once<Payload>(
+        _ event: SocketEvent<UDPSocket, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
+    ) -> SocketListener {
+        add(event, once: true, listener)
+    }
+
+    /// Adds a listener, which does not want the payload, for the next such event only.
+    @discardableResult
+    public func once<Payload>(
+        _ event: SocketEvent<UDPSocket, Payload>, _ listener: @escaping @Sendable () -> Void
+    ) -> SocketListener {
+        add(event, once: true) { _ in listener() }
+    }
+
+    /// Removes one listener; it hears nothing from the next event on.
+    public func off(_ listener: SocketListener) {
+        guard listener.socket == ObjectIdentifier(driver) else { return }
+        driver.off(listener.ticket)
+    }
+
+    /// Removes all listeners of an event.
+    public func off<Payload>(_ event: SocketEvent<UDPSocket, Payload>) { driver.off(event.kind) }
+
+    private func add<Payload>(
+        _ event: SocketEvent<UDPSocket, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
+    ) -> SocketListener {
+        let ticket = driver.on(event.kind, once: once) { [payload = event.payload] event in
+            if let payload = payload(event) { listener(payload) }
+        }
+        return SocketListener(ticket: ticket, socket: ObjectIdentifier(driver))
+    }
+
+    /// Chooses where listeners and completion handlers of the socket run. Called before the first listener is added.
+    public func deliver(on delivery: SocketDelivery) { driver.delivery = delivery.context }
+}

@@ -1,0 +1,48 @@
+internal import SocketCore
+
+extension UDPSocket {
+    /// Sets the options that are not nil, at any time before close: those for the kernel are given to it when the
+    /// socket is bound, or now. All are checked first: when one is refused, none is applied.
+    ///
+    /// - Throws: `.invalidArgument`, naming the field; `.closed` after close; the kernel's refusal.
+    public func setExtraOptions(_ options: UDPExtraOptions) async throws(SocketError) { try apply(options) }
+
+    /// Sets the options that are not nil; as the async form.
+    public func setExtraOptions(
+        _ options: UDPExtraOptions, completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        let result = Result { () throws(SocketError) in try apply(options) }
+        driver.complete { completion(result) }
+    }
+
+    private func apply(_ options: UDPExtraOptions) throws(SocketError) {
+        do throws(Failure) {
+            try options.check()
+            if state.isClose { throw .closed }
+            driver.options = driver.options.overlaid(with: options.kernelOptions)
+            if case .failure(let error) = driver.withDescriptor({ options.kernelOptions.apply(to: $0) }) {
+                throw .system(error, .setOption)
+            }
+            if let timeout = options.socketTimeout { driver.idleTimeout = timeout == .zero ? nil : timeout }
+        } catch {
+            throw self.error(error, .setOptions)
+        }
+    }
+
+    /// The options as they are: what the kernel reports, and our own. Before bind, those that were set.
+    ///
+    /// - Throws: `.closed` after close.
+    public func getExtraOptions() async throws(SocketError) -> UDPExtraOptions { try readOptions() }
+
+    /// The options as they are; as the async form.
+    public func getExtraOptions(completion: @escaping @Sendable (Result<UDPExtraOptions, SocketError>) -> Void) {
+        let result = Result { () throws(SocketError) in try readOptions() }
+        driver.complete { completion(result) }
+    }
+
+    private func readOptions() throws(SocketError) -> UDPExtraOptions {
+        if state.isClose { throw error(.closed, .getOptions) }
+        let kernel = driver.withDescriptor { KernelOptions.read(from: $0) } ?? driver.options
+        return UDPExtraOptions(kernel, idleTimeout: driver.idleTimeout)
+    }
+}

@@ -1,0 +1,113 @@
+internal import SocketCore
+
+extension UDPSocket {
+    /// The most bytes that a datagram can carry over IPv4 (65,535 less the headers of IPv4 and UDP).
+    public static let maximumSizeIPv4 = 65_507
+
+    /// The most bytes that a datagram can carry over IPv6 (65,535 less the header of UDP).
+    public static let maximumSizeIPv6 = 65_527
+
+    /// Sends one datagram, and returns when the kernel has taken it. It goes whole or not at all.
+    ///
+    /// An unbound socket is bound first, to a port that the system chooses, and emits `listening`.
+    ///
+    /// - Throws: `.messageTooLong` above 65,507 bytes (IPv4) or 65,527 (IPv6); `.invalidArgument` for an address that
+    ///   cannot be; `.permissionDenied` for a broadcast that the options do not allow; `.closed` after close.
+    ///
+    /// ## Cancellation
+    /// A cancelled or timed-out datagram that waits for room is removed.
+    public func send(_ options: UDPSendOptions, timeout: Duration? = nil) async throws(SocketError) {
+        do throws(Failure) {
+            let (bytes, destination) = try prepare(options)
+            try await driver.send(bytes, to: destination, timeout: timeout)
+        } catch {
+            throw self.error(error, .send, options.address.description)
+        }
+    }
+
+    /// Sends one datagram to an address; as `send(_: UDPSendOptions)`.
+    public func send(_ bytes: [UInt8], to address: NetAddress, timeout: Duration? = nil) async throws(SocketError) {
+        try await send(UDPSendOptions(data: bytes, address: address), timeout: timeout)
+    }
+
+    /// Sends text as one datagram of UTF-8; as `send(_: UDPSendOptions)`.
+    public func send(_ text: String, to address: NetAddress, timeout: Duration? = nil) async throws(SocketError) {
+        try await send(UDPSendOptions(data: text, address: address), timeout: timeout)
+    }
+
+    /// Answers a datagram: the same as sending to its sender's address, without making text of it.
+    public func send(_ bytes: [UInt8], to peer: SocketRemoteInfo, timeout: Duration? = nil) async throws(SocketError) {
+        do throws(Failure) {
+            try UDPSocket.check(bytes.count, peer.socketAddress)
+            try await driver.send(bytes, to: peer.socketAddress, timeout: timeout)
+        } catch {
+            throw self.error(error, .send, peer.socketAddress.description)
+        }
+    }
+
+    // MARK: Completion handlers
+
+    /// Sends one datagram; the handler is told when the kernel has taken it, or why not.
+    public func send(
+        _ options: UDPSendOptions, timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        let address = options.address.description
+        do throws(Failure) {
+            let (bytes, destination) = try prepare(options)
+            driver.send(bytes, to: destination, timeout: timeout) { [self] result in
+                completion(result.mapError { error($0, .send, address) })
+            }
+        } catch {
+            let failure = self.error(error, .send, address)
+            driver.complete { completion(.failure(failure)) }
+        }
+    }
+
+    /// Sends one datagram to an address; the handler is told when the kernel has taken it, or why not.
+    public func send(
+        _ bytes: [UInt8], to address: NetAddress, timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        send(UDPSendOptions(data: bytes, address: address), timeout: timeout, completion: completion)
+    }
+
+    /// Sends text as one datagram of UTF-8; the handler is told when the kernel has taken it, or why not.
+    public func send(
+        _ text: String, to address: NetAddress, timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        send(UDPSendOptions(data: text, address: address), timeout: timeout, completion: completion)
+    }
+
+    /// Answers a datagram; the handler is told when the kernel has taken the answer, or why not.
+    public func send(
+        _ bytes: [UInt8], to peer: SocketRemoteInfo, timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        do throws(Failure) {
+            try UDPSocket.check(bytes.count, peer.socketAddress)
+            driver.send(bytes, to: peer.socketAddress, timeout: timeout) { [self] result in
+                completion(result.mapError { error($0, .send, peer.socketAddress.description) })
+            }
+        } catch {
+            let failure = self.error(error, .send, peer.socketAddress.description)
+            driver.complete { completion(.failure(failure)) }
+        }
+    }
+
+    // MARK: Checks
+
+    private func prepare(_ options: UDPSendOptions) throws(Failure) -> ([UInt8], SocketAddress) {
+        let destination = try options.address.literal()
+        if destination.port == 0 { throw .invalidArgument(.init("port", "nobody can be reached at port 0")) }
+        let bytes = try options.data.encoded(.utf8)
+        try UDPSocket.check(bytes.count, destination)
+        return (bytes, destination)
+    }
+
+    private static func check(_ count: Int, _ destination: SocketAddress) throws(Failure) {
+        let limit = destination.family == .v6 ? maximumSizeIPv6 : maximumSizeIPv4
+        if count > limit { throw .system(.messageTooLong, .sendTo, sent: 0, remaining: count) }
+    }
+}

@@ -1,0 +1,333 @@
+// What a program asks of a datagram socket.
+extension DatagramDriver {
+    // MARK: Binding
+
+    /// Opens, prepares and binds.
+    package func bind(to address: SocketAddress) throws(Failure) {
+        try checkFresh()
+        let options = state.withLock { $0.options }
+        let family = address.family ?? .v4
+        let descriptor: OwnedDescriptor
+        switch SocketCalls.open(family, .datagram) {
+        case .success(let opened): descriptor = opened
+        case .failure(let error): throw .system(error, .socket)
+        }
+        if case .failure(let error) = options.apply(to: descriptor.number) { throw .system(error, .setOption) }
+        // Without the queue, an ICMP error would hit whichever call comes next. Not there on every system.
+        _ = OptionCalls.set(descriptor.number, .errorQueueV4, to: true)
+        if family == .v6 { _ = OptionCalls.set(descriptor.number, .errorQueueV6, to: true) }
+        if case .failure(let error) = SocketCalls.bind(descriptor.number, to: address) { throw .system(error, .bind) }
+        let local = try? SocketCalls.localAddress(descriptor.number).get()
+        try checkFresh()
+        var owned: OwnedDescriptor? = consume descriptor
+        state.withLock { state in
+            guard state.phase == .fresh, let descriptor = owned.take() else { return }
+            state.descriptor.adopt(descriptor)
+            state.local = local
+            state.phase = .bound
+            state.noteActivity()
+            state.outbox.emit(.listening)
+        }
+        requestTurn()
+    }
+
+    private func checkFresh() throws(Failure) {
+        let phase = state.withLock { $0.phase }
+        switch phase {
+        case .fresh: return
+        case .bound: throw .alreadyBound
+        case .flushing, .closed: throw .closed
+        }
+    }
+
+    /// Binds port 0 of `family`'s wildcard address, unless the socket is bound.
+    private func bindIfNeeded(_ family: SocketAddress.Family) throws(Failure) {
+        guard state.withLock({ $0.phase == .fresh }) else { return }
+        do throws(Failure) {
+            try bind(to: .any(family))
+        } catch .alreadyBound {
+            // Another thread was first, which is as good.
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends one datagram; returns when the kernel has taken it.
+    package func send(_ bytes: [UInt8], to destination: SocketAddress, timeout: Duration?) async throws(Failure) {
+        switch beginSend(bytes, destination) {
+        case .sent: return
+        case .failed(let failure): throw failure
+        case .queued(let ticket):
+            let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+            let result: Result<Void, Failure> = await withTaskCancellationHandler {
+                do throws(Failure) {
+                    try await Waiter.wait { waiter in
+                        awaitSend(ticket, waiter, deadline)
+                        if Task.isCancelled { cancelSend(ticket) }
+                    }
+                    return .success(())
+                } catch {
+                    return .failure(error)
+                }
+            } onCancel: {
+                cancelSend(ticket)
+            }
+            try result.get()
+        }
+    }
+
+    /// The completion form.
+    package func send(
+        _ bytes: [UInt8], to destination: SocketAddress, timeout: Duration?,
+        _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
+    ) {
+        switch beginSend(bytes, destination) {
+        case .sent: complete { body(.success(())) }
+        case .failed(let failure): complete { body(.failure(failure)) }
+        case .queued(let ticket):
+            let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+            awaitSend(ticket, .handler { [self] result in complete { body(result) } }, deadline)
+        }
+    }
+
+    private func beginSend(_ bytes: [UInt8], _ destination: SocketAddress) -> StreamDriver.SendOutcome {
+        do throws(Failure) {
+            try bindIfNeeded(destination.family ?? .v4)
+        } catch {
+            return .failed(error)
+        }
+        enum Admission {
+            case write(Int32, tick: UInt32)
+            case outcome(StreamDriver.SendOutcome)
+        }
+        let admission: Admission = state.withLock { state in
+            guard state.phase == .bound else { return .outcome(.failed(.closed)) }
+            switch state.write.admit() {
+            case .queue: return .outcome(.queued(state.enqueue(bytes, destination)))
+            case .write(let tick):
+                guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
+                return .write(number, tick: tick)
+            }
+        }
+        switch admission {
+        case .outcome(let outcome): return outcome
+        case .write(let number, let tick):
+            let result = sendOnce(number, bytes, destination)
+            let (outcome, didClear, mustTurn): (StreamDriver.SendOutcome, Bool, Bool) = state.withLock { state in
+                _ = state.descriptor.giveBack()
+                state.noteActivity()
+                switch result {
+                case .success:
+                    return (.sent, state.write.wrote(isBlocked: false, tick: tick), state.wantsTurnAfterWriting)
+                case .failure(.wouldBlock):
+                    let didClear = state.write.wrote(isBlocked: true, tick: tick)
+                    return (.queued(state.enqueue(bytes, destination)), didClear, true)
+                case .failure(let error):
+                    let didClear = state.write.wrote(isBlocked: false, tick: tick)
+                    let failure = Failure.system(error, .sendTo, sent: 0, remaining: bytes.count)
+                    return (.failed(failure), didClear, state.wantsTurnAfterWriting)
+                }
+            }
+            if didClear { rearm(.write) }
+            if mustTurn { requestTurn() }
+            return outcome
+        }
+    }
+
+    private func awaitSend(_ ticket: Ticket, _ waiter: Waiter<Void>, _ deadline: Instant) {
+        let (result, mustTurn): (Result<Void, Failure>?, Bool) = state.withLock { state in
+            guard let index = state.senders.firstIndex(where: { $0.ticket == ticket }) else {
+                return (.failure(.cancelled()), false)
+            }
+            if let result = state.senders[index].result {
+                state.senders.remove(at: index)
+                return (result, false)
+            }
+            state.senders[index].waiting = Waiting(ticket: ticket, waiter: waiter, deadline: deadline, isServing: false)
+            return (nil, deadline < state.timer)
+        }
+        if let result { waiter.resume(result) }
+        if mustTurn { requestTurn() }
+    }
+
+    private func cancelSend(_ ticket: Ticket) {
+        let cancelled: (Waiter<Void>, Int)? = state.withLock { state in
+            guard let sender = state.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
+                state.withdraw(ticket)
+            else { return nil }
+            return (waiting.waiter, sender.size)
+        }
+        if let (waiter, size) = cancelled { waiter.resume(.failure(.cancelled(sent: 0, remaining: size))) }
+    }
+
+    // MARK: Receiving
+
+    /// The next datagram.
+    package func receive(timeout: Duration?) async throws(Failure) -> Datagram {
+        var isNext = false
+        let isEager = timeout.map { $0 <= .zero } ?? false
+        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        while true {
+            if let (number, tick) = try admitReader(isNext: isNext, isEager: isEager) {
+                isNext = false
+                switch readOnce(number, tick) {
+                case .success(let datagram): return datagram
+                case .failure(.wouldBlock): if isEager { throw .timedOut() }
+                // Told through `error`, with the destination it concerns: not this call's failure.
+                case .failure: break
+                }
+            } else {
+                if isEager { throw .timedOut() }
+                try await waitToRead(deadline)
+                isNext = true
+            }
+        }
+    }
+
+    /// The completion form.
+    package func receive(timeout: Duration?, _ body: @escaping @Sendable (Result<Datagram, Failure>) -> Void) {
+        let isEager = timeout.map { $0 <= .zero } ?? false
+        receive(isNext: false, isEager: isEager, timeout.map { Instant.now.advanced(by: $0) } ?? .never, body)
+    }
+
+    private func receive(
+        isNext: Bool, isEager: Bool, _ deadline: Instant,
+        _ body: @escaping @Sendable (Result<Datagram, Failure>) -> Void
+    ) {
+        do throws(Failure) {
+            if let (number, tick) = try admitReader(isNext: isNext, isEager: isEager) {
+                switch readOnce(number, tick) {
+                case .success(let datagram): return complete { body(.success(datagram)) }
+                case .failure(.wouldBlock) where isEager: throw .timedOut()
+                case .failure: return receive(isNext: false, isEager: isEager, deadline, body)
+                }
+            }
+            if isEager { throw .timedOut() }
+            enqueueReader(
+                .handler { [self] result in
+                    switch result {
+                    case .success: receive(isNext: true, isEager: false, deadline, body)
+                    case .failure(let failure): complete { body(.failure(failure)) }
+                    }
+                }, nil, deadline)
+        } catch {
+            complete { body(.failure(error)) }
+        }
+    }
+
+    private func admitReader(isNext: Bool, isEager: Bool) throws(Failure) -> (Int32, UInt32)? {
+        try state.withLock { state throws(Failure) in
+            if let failure = state.refusalOfReading {
+                if isNext { state.read.relinquish() }
+                throw failure
+            }
+            guard
+                case .read(let tick) = state.read.admit(
+                    isNext: isNext, isEager: isEager, isQueueEmpty: state.readers.isEmpty),
+                let number = state.descriptor.lend()
+            else { return nil }
+            return (number, tick)
+        }
+    }
+
+    private func readOnce(_ number: Int32, _ tick: UInt32) -> SystemResult<Datagram> {
+        let result = receive(number)
+        let (didClear, mustTurn): (Bool, Bool) = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            let didClear = state.finishReading(result, tick: tick)
+            return (didClear, state.hasErrors || state.wantsTurnAfterReading)
+        }
+        if didClear { rearm(.read) }
+        if mustTurn { requestTurn() }
+        return result
+    }
+
+    private func waitToRead(_ deadline: Instant) async throws(Failure) {
+        let ticket = state.withLock { $0.nextTicket() }
+        let result: Result<Void, Failure> = await withTaskCancellationHandler {
+            do throws(Failure) {
+                try await Waiter.wait { waiter in
+                    enqueueReader(waiter, ticket, deadline)
+                    if Task.isCancelled { cancelReader(ticket) }
+                }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            cancelReader(ticket)
+        }
+        try result.get()
+    }
+
+    private func enqueueReader(_ waiter: Waiter<Void>, _ ticket: Ticket?, _ deadline: Instant) {
+        let (refusal, mustTurn): (Failure?, Bool) = state.withLock { state in
+            if let failure = state.refusalOfReading { return (failure, false) }
+            let ticket = ticket ?? state.nextTicket()
+            state.readers.append(Waiting(ticket: ticket, waiter: waiter, deadline: deadline, isServing: false))
+            return (nil, !state.isRegistered || deadline < state.timer || state.wantsTurnAfterReading)
+        }
+        if let refusal { waiter.resume(.failure(refusal)) }
+        if mustTurn { requestTurn() }
+    }
+
+    private func cancelReader(_ ticket: Ticket) {
+        let waiting = state.withLock { $0.readers.remove(ticket) }
+        waiting?.waiter.resume(.failure(.cancelled()))
+    }
+
+    // MARK: Closing
+
+    /// Sends what is queued, within the close time-out, and closes.
+    package func close() async {
+        _ = try? await Waiter.wait { close($0) }
+    }
+
+    /// The completion form.
+    package func close(completion body: @escaping @Sendable () -> Void) {
+        close(.handler { [self] _ in complete(body) })
+    }
+
+    private func close(_ waiter: Waiter<Void>) {
+        let isDone = state.withLock { state in
+            if state.phase == .closed { return true }
+            state.close()
+            state.closers.append(waiter)
+            return false
+        }
+        if isDone { waiter.resume(.success(())) } else { requestTurn() }
+    }
+
+    /// The program let go of the socket object.
+    package func handleReleased() {
+        let mustTurn = state.withLock { state in
+            state.hasHandle = false
+            return state.isRegistered
+        }
+        if mustTurn { requestTurn() }
+    }
+}
+
+extension DatagramState {
+    fileprivate var refusalOfReading: Failure? {
+        switch phase {
+        case .flushing, .closed: .closed
+        case .fresh: .invalidState(.notBound)
+        case .bound: outbox.hasListener(.message) ? .invalidState(.messageListenerExists) : nil
+        }
+    }
+
+    fileprivate var wantsTurnAfterReading: Bool {
+        let interest: ReadMachine.Interest = readers.isEmpty ? (outbox.hasListener(.message) ? .listeners : []) : .reader
+        return !interest.isEmpty && read.hasDemand(interest)
+    }
+
+    fileprivate var wantsTurnAfterWriting: Bool { write.canFlush || phase > .bound }
+
+    fileprivate mutating func enqueue(_ bytes: [UInt8], _ destination: SocketAddress) -> Ticket {
+        let ticket = nextTicket()
+        write.enqueue(DatagramWriteMachine.Entry(ticket: ticket, bytes: bytes, destination: destination))
+        senders.append(Sender(ticket: ticket, size: bytes.count))
+        return ticket
+    }
+}

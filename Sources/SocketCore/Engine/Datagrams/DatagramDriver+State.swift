@@ -1,0 +1,105 @@
+// What a datagram socket says of itself, what can be set about it, and who listens.
+extension DatagramDriver {
+    /// The state at this moment.
+    package var snapshot: StreamDriver.Snapshot {
+        state.withLock { state in
+            StreamDriver.Snapshot(
+                isBound: state.phase == .bound || state.phase == .flushing, isClosed: state.phase == .closed,
+                isConnected: false)
+        }
+    }
+
+    package var localAddress: SocketAddress? { state.withLock { $0.local } }
+    package var descriptorNumber: Int32? { state.withLock { $0.descriptor.number } }
+    package var lastError: Failure? { state.withLock { $0.lastError } }
+
+    /// Bytes of datagrams that the kernel has not taken yet.
+    package var bufferedAmount: Int { state.withLock { $0.write.queuedBytes } }
+
+    /// Bytes above which the send queue counts as full.
+    package var highWaterMark: Int {
+        get { state.withLock { $0.write.highWaterMark } }
+        set { state.withLock { $0.write.highWaterMark = newValue } }
+    }
+
+    /// Options to give the descriptor.
+    package var options: KernelOptions {
+        get { state.withLock { $0.options } }
+        set { state.withLock { $0.options = newValue } }
+    }
+
+    /// Where listeners and completions run.
+    package var delivery: DeliveryContext {
+        get { state.withLock { $0.delivery } }
+        set { state.withLock { $0.delivery = newValue } }
+    }
+
+    /// How long close() may flush.
+    package var closeTimeout: Duration {
+        get { state.withLock { $0.closeTimeout } }
+        set { state.withLock { $0.closeTimeout = newValue } }
+    }
+
+    /// Nothing sent or received for so long is told as "timeout".
+    package var idleTimeout: Duration? {
+        get { state.withLock { $0.idleTimeout } }
+        set {
+            state.withLock { state in
+                state.idleTimeout = newValue
+                state.noteActivity()
+            }
+            requestTurn()
+        }
+    }
+
+    /// Lends the descriptor to `body`; nil without calling it when there is none.
+    package func withDescriptor<Result>(_ body: (Int32) -> Result) -> Result? {
+        guard let number = state.withLock({ $0.descriptor.lend() }) else { return nil }
+        defer { state.withLock { _ = $0.descriptor.giveBack() } }
+        return body(number)
+    }
+
+    // MARK: Listeners
+
+    /// Adds a listener; it hears what happens from now on.
+    package func on(
+        _ kind: EventKind, once: Bool = false, _ body: @escaping @Sendable (EngineEvent) -> Void
+    ) -> Ticket {
+        let (ticket, mustTurn) = state.withLock { state in
+            let ticket = state.nextTicket()
+            if state.phase != .closed {
+                state.outbox.add(Listener(ticket: ticket, kind: kind, isOnce: once, body: body))
+            }
+            return (ticket, state.isRegistered)
+        }
+        if mustTurn { requestTurn() }
+        return ticket
+    }
+
+    /// Removes one listener.
+    package func off(_ ticket: Ticket) { off { $0.ticket == ticket } }
+
+    /// Removes all listeners of an event.
+    package func off(_ kind: EventKind) { off { $0.kind == kind } }
+
+    private func off(where isIncluded: (Listener) -> Bool) {
+        let (before, mustTurn) = state.withLock { state in
+            (state.outbox.remove(where: isIncluded), state.isRegistered && !state.hasHandle)
+        }
+        if mustTurn { requestTurn() }
+        withExtendedLifetime(before) {}
+    }
+
+    /// Queues a completion behind the events that came before it.
+    package func complete(_ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.outbox.append(.call(body)) }
+        requestTurn()
+    }
+
+    /// Returns when everything that was queued for listeners has been told.
+    package func deliverPending() async {
+        let mustWait = state.withLock { !$0.outbox.isIdle }
+        guard mustWait else { return }
+        _ = try? await Waiter<Void>.wait { waiter in complete { waiter.resume(.success(())) } }
+    }
+}

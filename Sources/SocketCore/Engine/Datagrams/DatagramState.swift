@@ -1,0 +1,176 @@
+/// Everything about a datagram socket that its lock guards.
+struct DatagramState: ~Copyable {
+    /// The stages of a datagram socket's life.
+    enum Phase: UInt8, Sendable, Comparable {
+        case fresh, bound, flushing, closed
+
+        static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    /// A queued datagram's caller.
+    struct Sender: Sendable {
+        let ticket: Ticket
+        let size: Int
+        var waiting: Waiting<Void>?
+        var result: Result<Void, Failure>?
+    }
+
+    /// What the loop does next.
+    enum Step: Sendable {
+        case nothing
+        case end([(Waiter<Void>, Result<Void, Failure>)])
+        case register(Int32)
+        case release(Int32?)
+        case deliver(Outbox.Delivery)
+        case flush(Int32)
+        case takeErrors(Int32)
+        case resume(Waiter<Void>)
+        case read(Int32, tick: UInt32)
+        case setTimer(Instant)
+        case yield
+    }
+
+    var descriptor = SharedDescriptor()
+    var phase = Phase.fresh
+    var read = ReadMachine()
+    var write = DatagramWriteMachine()
+    var outbox = Outbox()
+    var readers = WaiterQueue<Void>()
+    var senders: [Sender] = []
+    var closers: [Waiter<Void>] = []
+    var options = KernelOptions()
+    var delivery = DeliveryContext.loop
+    var local: SocketAddress?
+    var lastError: Failure?
+    var hasHandle = true
+    var isRegistered = false
+    var hasErrors = false
+    var idleTimeout: Duration?
+    var lastActivity = Instant.never
+    var closeTimeout: Duration = .seconds(5)
+    var timer = Instant.never
+    private var closeDeadline = Instant.never
+    private var isReleased = false
+    private var hasEmittedClose = false
+    private var lastTicket: UInt64 = 0
+
+    mutating func nextTicket() -> Ticket {
+        lastTicket += 1
+        return Ticket(number: lastTicket)
+    }
+
+    /// Starts closing: queued datagrams go out, or the time limit ends them.
+    mutating func close() {
+        guard phase < .flushing else { return }
+        phase = .flushing
+        closeDeadline = .now.advanced(by: closeTimeout)
+    }
+
+    /// What to do next. `mayRead`: the turn's budget is not used up.
+    mutating func step(mayRead: Bool) -> Step {
+        if phase == .bound, !hasHandle, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty, senders.isEmpty {
+            close()
+        }
+        if phase == .flushing, !readers.isEmpty {
+            var ended: [(Waiter<Void>, Result<Void, Failure>)] = []
+            while let reader = readers.popFirst() { ended.append((reader.waiter, .failure(.aborted()))) }
+            return .end(ended)
+        }
+        if phase == .flushing, write.isFlushed || descriptor.number == nil { phase = .closed }
+        if isReleased, !hasEmittedClose {
+            hasEmittedClose = true
+            outbox.emitClose(nil)
+        }
+        if phase == .closed, !isReleased {
+            isReleased = true
+            return .release(descriptor.number)
+        }
+        if phase == .bound, !isRegistered, let number = descriptor.number {
+            isRegistered = true
+            return .register(number)
+        }
+        if let delivery = outbox.beginDelivery() { return .deliver(delivery) }
+        guard isRegistered, let number = descriptor.number else { return timerStep() }
+        if hasErrors {
+            hasErrors = false
+            return .takeErrors(number)
+        }
+        if write.canFlush { return .flush(number) }
+        return readStep(number, mayRead: mayRead) ?? timerStep()
+    }
+
+    private mutating func readStep(_ number: Int32, mayRead: Bool) -> Step? {
+        guard phase == .bound else { return nil }
+        let interest: ReadMachine.Interest
+        if !readers.isEmpty {
+            interest = .reader
+        } else {
+            guard outbox.hasListener(.message), outbox.isIdle else { return nil }
+            interest = .listeners
+        }
+        guard mayRead else { return read.hasDemand(interest) ? .yield : nil }
+        switch read.demand(interest) {
+        case .resumeReader: return readers.popFirst().map { .resume($0.waiter) }
+        case .readForListeners(let tick): return .read(number, tick: tick)
+        case .nothing, .probe, .discard: return nil
+        }
+    }
+
+    private mutating func timerStep() -> Step {
+        var deadline = min(closeDeadline, readers.earliestDeadline)
+        for sender in senders { if let waiting = sender.waiting { deadline = min(deadline, waiting.deadline) } }
+        if let idleTimeout, phase == .bound { deadline = min(deadline, lastActivity.advanced(by: idleTimeout)) }
+        guard deadline < timer, phase != .closed else { return .nothing }
+        timer = deadline
+        return .setTimer(deadline)
+    }
+
+    /// Handles what is due; returns those whose operations end.
+    mutating func expire(now: Instant) -> [(Waiter<Void>, Result<Void, Failure>)] {
+        timer = .never
+        var ended: [(Waiter<Void>, Result<Void, Failure>)] = []
+        for reader in readers.removeAll(where: { $0.deadline <= now }) {
+            ended.append((reader.waiter, .failure(.timedOut())))
+        }
+        for sender in senders {
+            guard let waiting = sender.waiting, waiting.deadline <= now, withdraw(sender.ticket) else { continue }
+            ended.append((waiting.waiter, .failure(.timedOut(sent: 0, remaining: sender.size))))
+        }
+        if let idleTimeout, phase == .bound, lastActivity.advanced(by: idleTimeout) <= now {
+            // Told, not closed: silence is normal for a datagram socket.
+            outbox.emit(.timeout)
+            lastActivity = now
+        }
+        if closeDeadline <= now {
+            closeDeadline = .never
+            for entry in write.dropAll() {
+                let result: Result<Void, Failure> = .failure(.aborted(sent: 0, remaining: entry.bytes.count))
+                if let waiter = endSender(entry.ticket, result) { ended.append((waiter, result)) }
+            }
+        }
+        return ended
+    }
+
+    /// Something was sent or received.
+    mutating func noteActivity() {
+        if idleTimeout != nil { lastActivity = .now }
+    }
+
+    /// A queued datagram's send has ended: returns who waits for it, or keeps the result for one about to wait.
+    mutating func endSender(_ ticket: Ticket, _ result: Result<Void, Failure>) -> Waiter<Void>? {
+        guard let index = senders.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+        guard let waiting = senders[index].waiting else {
+            senders[index].result = result
+            return nil
+        }
+        senders.remove(at: index)
+        return waiting.waiter
+    }
+
+    /// Takes a datagram out of the queue, unless it is being written.
+    mutating func withdraw(_ ticket: Ticket) -> Bool {
+        guard write.withdraw(ticket) else { return false }
+        senders.removeAll { $0.ticket == ticket }
+        return true
+    }
+}

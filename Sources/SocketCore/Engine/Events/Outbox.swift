@@ -1,0 +1,167 @@
+/// Something that happened to a socket, before the faces have given it its public type.
+package enum EngineEvent: Sendable {
+    /// Bytes of a stream, or one datagram.
+    case message([UInt8], from: SocketAddress, isTruncated: Bool = false)
+    case listening
+    case connect
+    /// A listener accepted a connection; `face` is its public object.
+    case accepted(StreamDriver, face: any AnyObject & Sendable)
+    /// The peer ended its direction, and all its data was read.
+    case end
+    /// The last event of a socket, with the error that ended it, if one did.
+    case close(Failure?)
+    /// A failure that no pending call could report, and the address it concerns.
+    case error(Failure, SocketAddress?)
+    case drain
+    case timeout
+
+    /// Which `on(...)` it belongs to.
+    package var kind: EventKind {
+        switch self {
+        case .message: .message
+        case .listening: .listening
+        case .connect, .accepted: .connect
+        case .end: .end
+        case .close: .close
+        case .error: .error
+        case .drain: .drain
+        case .timeout: .timeout
+        }
+    }
+}
+
+/// The names of events.
+package enum EventKind: UInt8, Sendable, Hashable, CaseIterable {
+    case message, listening, connect, end, close, error, drain, timeout
+}
+
+/// One registered listener.
+package struct Listener: Sendable {
+    package let ticket: Ticket
+    package let kind: EventKind
+    package let isOnce: Bool
+    package let body: @Sendable (EngineEvent) -> Void
+
+    package init(
+        ticket: Ticket, kind: EventKind, isOnce: Bool, body: @escaping @Sendable (EngineEvent) -> Void
+    ) {
+        self.ticket = ticket
+        self.kind = kind
+        self.isOnce = isOnce
+        self.body = body
+    }
+}
+
+/// The listeners of one socket, and what is still to be told to them, in the order in which it happened.
+///
+/// Completions stand in the same queue as events, so that "connect" comes before the completion of its own call and
+/// "close" last of all. Guarded by the socket's lock; deliveries happen outside of it, one at a time.
+package struct Outbox: Sendable {
+    /// Something to tell.
+    package enum Item: Sendable {
+        case event(EngineEvent)
+        case call(@Sendable () -> Void)
+    }
+
+    /// An item with those who are to hear it.
+    package struct Delivery: Sendable {
+        package let item: Item
+        package let listeners: [Listener]
+
+        /// Tells it. Never under a lock.
+        package func perform() {
+            switch item {
+            case .call(let body): body()
+            case .event(let event):
+                let kind = event.kind
+                for listener in listeners where listener.kind == kind { listener.body(event) }
+            }
+        }
+    }
+
+    package private(set) var listeners: [Listener] = []
+    private var kinds: UInt16 = 0
+    private var first: Item?
+    private var rest: [Item] = []
+    /// A delivery is under way.
+    package private(set) var isDelivering = false
+
+    package init() {}
+
+    /// Whether nothing waits to be told.
+    package var isEmpty: Bool { first == nil }
+
+    /// Whether a delivery may start.
+    package var isIdle: Bool { !isDelivering && first == nil }
+
+    /// Whether anybody listens to `kind`.
+    package func hasListener(_ kind: EventKind) -> Bool { kinds & (1 << kind.rawValue) != 0 }
+
+    /// Adds a listener behind the others.
+    package mutating func add(_ listener: Listener) {
+        listeners.append(listener)
+        kinds |= 1 << listener.kind.rawValue
+    }
+
+    /// Removes listeners; from the next delivery on they hear nothing. Returns what there was before, for the caller to
+    /// let go of outside of the lock: what a closure captures may, when it ends, call back into the socket.
+    package mutating func remove(where isIncluded: (Listener) -> Bool) -> [Listener] {
+        let before = listeners
+        listeners.removeAll(where: isIncluded)
+        kinds = listeners.reduce(0) { $0 | 1 << $1.kind.rawValue }
+        return before
+    }
+
+    /// Queues an event, if anybody listens.
+    package mutating func emit(_ event: EngineEvent) {
+        if hasListener(event.kind) { append(.event(event)) }
+    }
+
+    /// Queues the last event. It is delivered even if nobody listens to it, since its delivery lets the others go.
+    package mutating func emitClose(_ failure: Failure?) {
+        if !listeners.isEmpty { append(.event(.close(failure))) }
+    }
+
+    /// Queues a completion.
+    package mutating func append(_ item: Item) {
+        if first == nil { first = item } else { rest.append(item) }
+    }
+
+    /// Starts the next delivery, which `endDelivery` ends. Nil when there is nothing, or one is under way.
+    package mutating func beginDelivery() -> Delivery? {
+        guard !isDelivering, let item = first.take() else { return nil }
+        if !rest.isEmpty { first = rest.removeFirst() }
+        return begin(item)
+    }
+
+    /// Starts the delivery of an event that overtakes nothing: `isIdle` must hold.
+    package mutating func beginDelivery(of event: EngineEvent) -> Delivery {
+        begin(.event(event))
+    }
+
+    private mutating func begin(_ item: Item) -> Delivery {
+        isDelivering = true
+        guard case .event(let event) = item else { return Delivery(item: item, listeners: []) }
+        let heard = listeners
+        let kind = event.kind
+        if kind == .close {
+            // The last event: dropping the listeners here breaks the cycles that their captures make.
+            listeners = []
+            kinds = 0
+        } else if heard.contains(where: { $0.isOnce && $0.kind == kind }) {
+            _ = remove { $0.isOnce && $0.kind == kind }
+        }
+        return Delivery(item: item, listeners: heard)
+    }
+
+    /// The delivery under way has ended.
+    package mutating func endDelivery() { isDelivering = false }
+}
+
+/// Where listeners and completions run.
+package enum DeliveryContext: Sendable {
+    /// On the socket's loop.
+    case loop
+    /// Through an executor of the program: one delivery at a time is handed to it.
+    case executor(@Sendable (@escaping @Sendable () -> Void) -> Void)
+}

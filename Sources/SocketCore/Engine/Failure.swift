@@ -1,0 +1,63 @@
+/// Why an operation of the engine did not do what was asked. The faces add what was tried, and on which address.
+package enum Failure: Error, Sendable, Hashable {
+    /// The socket is closed, or being closed.
+    case closed
+    /// The operation was under way when the socket was closed or reset.
+    case aborted(sent: Int = 0, remaining: Int = 0)
+    /// The task was cancelled.
+    case cancelled(sent: Int = 0, remaining: Int = 0)
+    /// The time-out ran out.
+    case timedOut(sent: Int = 0, remaining: Int = 0)
+    /// The socket is not connected.
+    case notConnected
+    /// The socket is connected, or connecting, already.
+    case alreadyConnected
+    /// The socket is bound, or listening, already.
+    case alreadyBound
+    /// The call does not go with what the socket is doing now.
+    case invalidState(Reason)
+    /// The system said no. `sent` of a send's bytes had gone out.
+    case system(SystemError, SystemCall, sent: Int = 0, remaining: Int = 0)
+    /// A value that cannot be; the field that holds it, and why.
+    case invalidArgument(Argument)
+    /// The name does not exist.
+    case unknownHost(String)
+    /// The look-up of a name failed: the resolver's words.
+    case resolver(name: String, message: String)
+    /// A handler of `serve` threw something of its own.
+    case handler(String)
+    /// No attempt to connect succeeded. Never empty.
+    case connect([ConnectAttempt])
+
+    /// Why a call does not fit.
+    package enum Reason: String, Sendable, Hashable {
+        case messageListenerExists = "a message listener exists, so messages go to it"
+        case finished = "our direction has been ended with finish()"
+        case notBound = "the socket has no address yet; bind or listen first"
+        case taken = "connections go to the connect listener or to another serve or connections"
+    }
+
+    /// A rejected value.
+    package struct Argument: Sendable, Hashable {
+        package let field: String
+        package let problem: String
+
+        package init(_ field: String, _ problem: String) {
+            self.field = field
+            self.problem = problem
+        }
+    }
+}
+
+/// One try to reach one address.
+package struct ConnectAttempt: Error, Sendable, Hashable {
+    package let address: SocketAddress
+    package let error: SystemError
+    package let duration: Duration
+
+    package init(address: SocketAddress, error: SystemError, duration: Duration) {
+        self.address = address
+        self.error = error
+        self.duration = duration
+    }
+}

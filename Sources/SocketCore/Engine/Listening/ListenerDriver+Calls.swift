@@ -1,0 +1,258 @@
+// What a program asks of a listener.
+extension ListenerDriver {
+    // MARK: Listening
+
+    /// Opens, prepares, binds and listens. Does not block.
+    package func listen(on address: SocketAddress, backlog: Int) throws(Failure) {
+        try checkFresh()
+        let options = state.withLock { $0.options }
+        let descriptor: OwnedDescriptor
+        switch SocketCalls.open(address.family ?? .v4, .stream) {
+        case .success(let opened): descriptor = opened
+        case .failure(let error): throw .system(error, .socket)
+        }
+        // The error of a failed option names setsockopt; a wrong value was refused before.
+        if case .failure(let error) = options.apply(to: descriptor.number) { throw .system(error, .setOption) }
+        if case .failure(let error) = SocketCalls.bind(descriptor.number, to: address) { throw .system(error, .bind) }
+        if case .failure(let error) = SocketCalls.listen(descriptor.number, backlog: backlog) {
+            throw .system(error, .listen)
+        }
+        let local = try? SocketCalls.localAddress(descriptor.number).get()
+        try checkFresh()
+        var owned: OwnedDescriptor? = consume descriptor
+        state.withLock { state in
+            if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
+            state.local = local
+            state.phase = .listening
+            state.outbox.emit(.listening)
+        }
+        requestTurn()
+    }
+
+    private func checkFresh() throws(Failure) {
+        let phase = state.withLock { $0.phase }
+        switch phase {
+        case .fresh: return
+        case .listening: throw .alreadyBound
+        case .closing, .closed: throw .closed
+        }
+    }
+
+    // MARK: Taking connections
+
+    /// Claims the connections for `serve` or `connections`, until `release`.
+    package func take() throws(Failure) {
+        try state.withLock { state throws(Failure) in
+            if state.phase == .closing || state.phase == .closed { throw .closed }
+            if state.phase == .fresh { throw .invalidState(.notBound) }
+            if state.isTaken || state.outbox.hasListener(.connect) { throw .invalidState(.taken) }
+            state.isTaken = true
+        }
+    }
+
+    /// Ends the claim.
+    package func giveBack() { state.withLock { $0.isTaken = false } }
+
+    /// The next connection, neither read nor watched yet.
+    package func accept(timeout: Duration? = nil) async throws(Failure) -> StreamDriver {
+        var isNext = false
+        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        while true {
+            switch try admit(isNext: isNext) {
+            case nil:
+                try await waitToAccept(deadline)
+                isNext = true
+            case .some((let number, let tick)):
+                isNext = false
+                if let connection = acceptOnce(number, tick) { return connection }
+            }
+        }
+    }
+
+    private func admit(isNext: Bool) throws(Failure) -> (Int32, UInt32)? {
+        try state.withLock { state throws(Failure) in
+            guard state.phase == .listening else {
+                if isNext { state.machine.relinquish() }
+                throw state.phase == .fresh ? .invalidState(.notBound) : .closed
+            }
+            guard case .accept(let tick) = state.machine.admit(isNext: isNext, isQueueEmpty: state.waiters.isEmpty),
+                let number = state.descriptor.lend()
+            else { return nil }
+            return (number, tick)
+        }
+    }
+
+    private func acceptOnce(_ number: Int32, _ tick: UInt32) -> StreamDriver? {
+        var peer = SocketAddress(v4: 0)
+        switch SocketCalls.accept(number, from: &peer) {
+        case .success(let descriptor):
+            let connection = makeConnection(descriptor, peer)
+            end(nil, tick)
+            return connection
+        case .failure(let error):
+            end(error, tick)
+            return nil
+        }
+    }
+
+    private func end(_ error: SystemError?, _ tick: UInt32) {
+        let (didClear, mustTurn) = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            return (state.finish(error, tick: tick), !state.waiters.isEmpty || state.pauseEnd < state.timer)
+        }
+        if didClear { rearm() }
+        if mustTurn { requestTurn() }
+    }
+
+    private func waitToAccept(_ deadline: Instant) async throws(Failure) {
+        let ticket = state.withLock { $0.nextTicket() }
+        let result: Result<Void, Failure> = await withTaskCancellationHandler {
+            do throws(Failure) {
+                try await Waiter.wait { waiter in
+                    enqueue(waiter, ticket, deadline)
+                    if Task.isCancelled { cancel(ticket) }
+                }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            cancel(ticket)
+        }
+        try result.get()
+    }
+
+    private func enqueue(_ waiter: Waiter<Void>, _ ticket: Ticket, _ deadline: Instant) {
+        let isOpen = state.withLock { state in
+            guard state.phase == .listening else { return false }
+            state.waiters.append(Waiting(ticket: ticket, waiter: waiter, deadline: deadline, isServing: false))
+            return true
+        }
+        if isOpen { requestTurn() } else { waiter.resume(.failure(.closed)) }
+    }
+
+    private func cancel(_ ticket: Ticket) {
+        let waiting = state.withLock { $0.waiters.remove(ticket) }
+        waiting?.waiter.resume(.failure(.cancelled()))
+    }
+
+    // MARK: Closing
+
+    /// Stops listening and frees the port. Accepted connections stay.
+    package func close() async {
+        _ = try? await Waiter.wait { close($0) }
+    }
+
+    /// The completion form.
+    package func close(completion body: @escaping @Sendable () -> Void) {
+        close(.handler { [self] _ in complete(body) })
+    }
+
+    private func close(_ waiter: Waiter<Void>) {
+        let isDone = state.withLock { state in
+            if state.phase == .closed, state.isReleased { return true }
+            if state.phase != .closed { state.phase = .closing }
+            state.closers.append(waiter)
+            return false
+        }
+        if isDone { waiter.resume(.success(())) } else { requestTurn() }
+    }
+
+    /// The program let go of the server object.
+    package func handleReleased() {
+        let mustTurn = state.withLock { state in
+            state.hasHandle = false
+            return state.isRegistered
+        }
+        if mustTurn { requestTurn() }
+    }
+
+    // MARK: Listeners
+
+    /// Adds a listener.
+    package func on(
+        _ kind: EventKind, once: Bool = false, _ body: @escaping @Sendable (EngineEvent) -> Void
+    ) -> Ticket {
+        let ticket = state.withLock { state in
+            let ticket = state.nextTicket()
+            if state.phase != .closed {
+                state.outbox.add(Listener(ticket: ticket, kind: kind, isOnce: once, body: body))
+            }
+            return ticket
+        }
+        requestTurn()
+        return ticket
+    }
+
+    /// Removes one listener.
+    package func off(_ ticket: Ticket) { off { $0.ticket == ticket } }
+
+    /// Removes all listeners of an event.
+    package func off(_ kind: EventKind) { off { $0.kind == kind } }
+
+    private func off(where isIncluded: (Listener) -> Bool) {
+        withExtendedLifetime(state.withLock { $0.outbox.remove(where: isIncluded) }) {}
+        requestTurn()
+    }
+
+    /// Queues a completion behind the events that came before it.
+    package func complete(_ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.outbox.append(.call(body)) }
+        requestTurn()
+    }
+
+    /// Tells of an error that no call could report.
+    package func report(_ failure: Failure, _ address: SocketAddress?) {
+        state.withLock { state in
+            state.lastError = failure
+            state.outbox.emit(.error(failure, address))
+        }
+        requestTurn()
+    }
+
+    /// Returns when everything that was queued for listeners has been told.
+    package func deliverPending() async {
+        let mustWait = state.withLock { !$0.outbox.isIdle }
+        guard mustWait else { return }
+        _ = try? await Waiter<Void>.wait { waiter in complete { waiter.resume(.success(())) } }
+    }
+
+    // MARK: State
+
+    /// Whether it listens, and whether it is closed.
+    package var snapshot: StreamDriver.Snapshot {
+        state.withLock { state in
+            StreamDriver.Snapshot(
+                isBound: state.phase == .listening, isClosed: state.phase == .closed, isConnected: false)
+        }
+    }
+
+    package var localAddress: SocketAddress? { state.withLock { $0.local } }
+    package var descriptorNumber: Int32? { state.withLock { $0.descriptor.number } }
+    package var lastError: Failure? { state.withLock { $0.lastError } }
+
+    /// Options for the listener, which accepted connections inherit.
+    package var options: KernelOptions {
+        get { state.withLock { $0.options } }
+        set { state.withLock { $0.options = newValue } }
+    }
+
+    /// What accepted connections start with.
+    package var connectionSettings: StreamSettings {
+        get { state.withLock { $0.connectionSettings } }
+        set { state.withLock { $0.connectionSettings = newValue } }
+    }
+
+    /// Where listeners and completions run.
+    package var delivery: DeliveryContext {
+        get { state.withLock { $0.delivery } }
+        set { state.withLock { $0.delivery = newValue } }
+    }
+
+    /// Lends the descriptor to `body`; nil without calling it when there is none.
+    package func withDescriptor<Result>(_ body: (Int32) -> Result) -> Result? {
+        guard let number = state.withLock({ $0.descriptor.lend() }) else { return nil }
+        defer { state.withLock { _ = $0.descriptor.giveBack() } }
+        return body(number)
+    }
+}

@@ -1,0 +1,239 @@
+internal import CSocketShims
+
+/// One thread with one poller, a job queue and timers. Each socket belongs to one loop for life.
+///
+/// A turn: run the jobs, wait for events (not at all when work is left over), hand the events out, serve what earlier
+/// turns left over, expire timers. What a turn does is bounded, so that one busy socket starves nobody.
+package final class EventLoop: Sendable {
+    /// What one turn may do at most before it looks at the descriptors again.
+    private static let jobBudget = 256
+
+    /// Work from other threads, and whether the loop has been told of it.
+    private struct Inbox: ~Copyable {
+        var tasks: [LoopTask] = []
+        var isWakeupPending = false
+        var isStarted = false
+    }
+
+    /// A number that tells loops apart in logs.
+    package let number: Int
+
+    private let poller: any Poller
+    private let inbox = Lock(Inbox())
+    // Everything in here belongs to the loop's own thread.
+    nonisolated(unsafe) private let own: UnsafeMutablePointer<ThreadState>
+
+    private struct ThreadState {
+        var jobs = Ring<LoopTask>()
+        var leftovers: [any LoopClient] = []
+        var served: [any LoopClient] = []
+        var registrations = Registrations()
+        var timers = TimerHeap<any LoopClient>()
+        var received: [LoopTask] = []
+        var serialExecutor: UnownedSerialExecutor?
+        var taskExecutor: UnownedTaskExecutor?
+        var executorOwner: AnyObject?
+        var isStopping = false
+        var stopped: (@Sendable () -> Void)?
+    }
+
+    /// Makes a loop whose thread is not running yet.
+    package init(number: Int, poller: any Poller) {
+        self.number = number
+        self.poller = poller
+        own = .allocate(capacity: 1)
+        own.initialize(to: ThreadState())
+    }
+
+    deinit {
+        own.deinitialize(count: 1)
+        own.deallocate()
+    }
+
+    /// Names the executor as which jobs run, before the first use. `owner` lives as long as the loop's thread.
+    package func setExecutor(
+        _ owner: AnyObject, serial: UnownedSerialExecutor, task: UnownedTaskExecutor
+    ) {
+        own.pointee.executorOwner = owner
+        own.pointee.serialExecutor = serial
+        own.pointee.taskExecutor = task
+    }
+
+    /// Starts the loop's thread. When the system has none to give, the next use tries again.
+    private func start() {
+        if case .failure = ProcessCalls.startThread("socket-loop-\(number)", { [self] in run() }) {
+            inbox.withLock { $0.isStarted = false }
+        }
+    }
+
+    /// Ends the thread once nothing is registered and nothing is queued; `done` runs as its last act.
+    package func stop(_ done: @escaping @Sendable () -> Void) {
+        execute { [self] in
+            own.pointee.isStopping = true
+            own.pointee.stopped = done
+        }
+    }
+
+    /// Whether the calling thread is this loop's.
+    package var isCurrent: Bool {
+        csocket_current_loop() == Unmanaged.passUnretained(self).toOpaque()
+    }
+
+    // MARK: Work
+
+    /// Hands in work from any thread. It runs on the loop, in order; never during this call.
+    package func enqueue(_ task: LoopTask) {
+        if isCurrent {
+            own.pointee.jobs.append(task)
+            return
+        }
+        let (mustWake, mustStart) = inbox.withLock { inbox in
+            inbox.tasks.append(task)
+            defer {
+                inbox.isWakeupPending = true
+                inbox.isStarted = true
+            }
+            return (!inbox.isWakeupPending, !inbox.isStarted)
+        }
+        if mustStart { start() } else if mustWake { poller.wake() }
+    }
+
+    /// Gives `client` a turn soon. From any thread.
+    package func schedule(_ client: any LoopClient) { enqueue(.turn(client)) }
+
+    /// Gives `client` a turn after the next look at the descriptors: it has used up its budget. On the loop only.
+    package func yieldTurn(_ client: any LoopClient) { own.pointee.leftovers.append(client) }
+
+    /// Runs `body` on the loop. From any thread; allocates.
+    package func execute(_ body: @escaping @Sendable () -> Void) { enqueue(.call(body)) }
+
+    // MARK: Descriptors and timers, on the loop only
+
+    /// Watches a descriptor for `client`, which is kept alive until `deregister`.
+    package func register(_ descriptor: Int32, for client: any LoopClient) -> SystemResult<PollToken> {
+        let token = own.pointee.registrations.add(client)
+        switch poller.add(descriptor, token: token) {
+        case .success: return .success(token)
+        case .failure(let error):
+            own.pointee.registrations.remove(token)
+            return .failure(error)
+        }
+    }
+
+    /// Ends watching. Events of this registration that are still on their way are dropped.
+    package func deregister(_ descriptor: Int32?, _ token: PollToken) {
+        if let descriptor { poller.remove(descriptor, token: token) }
+        own.pointee.registrations.remove(token)
+    }
+
+    /// Hands a registration on: its further events go to `client`.
+    package func transfer(_ token: PollToken, to client: any LoopClient) {
+        own.pointee.registrations.replace(token, with: client)
+    }
+
+    /// Whether `rearm` must be called; else it need not be.
+    package var isLevelTriggered: Bool { poller.isLevelTriggered }
+
+    /// A call in this direction would have blocked: report the direction again when it is ready. From any thread.
+    package func rearm(_ token: PollToken, _ direction: Direction) {
+        if isCurrent {
+            poller.rearm(token, direction)
+        } else {
+            execute { [self] in poller.rearm(token, direction) }
+        }
+    }
+
+    /// Calls `client.deadlineReached` at `deadline`.
+    package func setTimer(_ deadline: Instant, for client: any LoopClient) -> TimerHandle {
+        own.pointee.timers.insert(client, at: deadline.nanoseconds)
+    }
+
+    /// Takes a timer back. Harmless when it has run out already.
+    package func cancelTimer(_ handle: TimerHandle) {
+        own.pointee.timers.remove(handle)
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        csocket_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
+        takeInbox()
+        while !isFinished {
+            runJobs()
+            wait()
+            serveLeftovers()
+            takeInbox()
+            expireTimers()
+        }
+        csocket_set_current_loop(nil)
+        let done = own.pointee.stopped.take()
+        own.pointee.executorOwner = nil
+        done?()
+    }
+
+    private var isFinished: Bool {
+        own.pointee.isStopping && own.pointee.registrations.count == 0 && own.pointee.jobs.isEmpty
+            && inbox.withLock { $0.tasks.isEmpty }
+    }
+
+    private func wait() {
+        let deadline: Instant?
+        if !own.pointee.jobs.isEmpty || !own.pointee.leftovers.isEmpty
+            || own.pointee.isStopping && own.pointee.registrations.count == 0
+        {
+            deadline = Instant(nanoseconds: 0)
+        } else {
+            deadline = own.pointee.timers.earliestDeadline.map { Instant(nanoseconds: $0) }
+        }
+        _ = poller.wait(until: deadline) { token, events in
+            if let client = own.pointee.registrations[token] { client.ready(events) }
+        }
+    }
+
+    private func serveLeftovers() {
+        guard !own.pointee.leftovers.isEmpty else { return }
+        swap(&own.pointee.leftovers, &own.pointee.served)
+        for client in own.pointee.served { client.turn() }
+        own.pointee.served.removeAll(keepingCapacity: true)
+    }
+
+    private func takeInbox() {
+        // The two arrays change places, so neither is allocated again.
+        inbox.withLock { inbox in
+            inbox.isWakeupPending = false
+            if !inbox.tasks.isEmpty { swap(&inbox.tasks, &own.pointee.received) }
+        }
+        guard !own.pointee.received.isEmpty else { return }
+        for task in own.pointee.received { own.pointee.jobs.append(task) }
+        own.pointee.received.removeAll(keepingCapacity: true)
+    }
+
+    private func runJobs() {
+        // Work that is handed in meanwhile runs after the next look at the descriptors, unless it is a job of a task
+        // that was just resumed: those are the other half of an event, and there is a budget.
+        var budget = EventLoop.jobBudget
+        while budget > 0, let task = own.pointee.jobs.popFirst() {
+            budget -= 1
+            switch task {
+            case .job(let job): run(job)
+            case .turn(let client): client.turn()
+            case .call(let body): body()
+            }
+        }
+    }
+
+    private func run(_ job: UnownedJob) {
+        if let serial = own.pointee.serialExecutor, let task = own.pointee.taskExecutor {
+            job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+        }
+    }
+
+    private func expireTimers() {
+        guard let earliest = own.pointee.timers.earliestDeadline else { return }
+        let now = Instant.now
+        guard earliest <= now.nanoseconds else { return }
+        while let client = own.pointee.timers.popExpired(upTo: now.nanoseconds) {
+            client.deadlineReached(now: now)
+        }
+    }
+}

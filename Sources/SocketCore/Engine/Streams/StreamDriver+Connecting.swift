@@ -1,0 +1,126 @@
+// From fresh to open.
+extension StreamDriver {
+    /// Connects. When it returns, listeners of "connect" have been told; when it throws, the socket is closed, unless
+    /// the call did not fit (`.alreadyConnected`, `.closed`), which changes nothing.
+    package func connect(to target: ConnectTarget, timeout: Duration?) async throws(Failure) {
+        let result: Result<Void, Failure> = await withTaskCancellationHandler {
+            do throws(Failure) {
+                try await Waiter.wait { waiter in
+                    beginConnecting(to: target, timeout: timeout, waiter)
+                    if Task.isCancelled { cancelConnecting() }
+                }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            cancelConnecting()
+        }
+        try result.get()
+    }
+
+    /// The completion form.
+    package func connect(
+        to target: ConnectTarget, timeout: Duration?, _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
+    ) {
+        beginConnecting(to: target, timeout: timeout, .handler { [self] result in complete { body(result) } })
+    }
+
+    private func beginConnecting(to target: ConnectTarget, timeout: Duration?, _ waiter: Waiter<Void>) {
+        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        let refusal: Failure? = state.withLock { state in
+            do throws(Failure) {
+                try state.life.beginConnect()
+            } catch {
+                return error
+            }
+            state.connecting = waiter
+            return nil
+        }
+        if let refusal { return waiter.resume(.failure(refusal)) }
+        loop.execute { [self] in startConnector(to: target, deadline: deadline) }
+    }
+
+    private func cancelConnecting() {
+        let mustTurn = state.withLock { state in
+            guard state.connecting != nil else { return false }
+            state.life.close(.failed(.cancelled()))
+            return true
+        }
+        if mustTurn { requestTurn() }
+    }
+
+    private func startConnector(to target: ConnectTarget, deadline: Instant) {
+        // Closed or cancelled before it began: the turn that was asked for ends it.
+        let (isWanted, bound): (Bool, SocketAddress?) = state.withLock { state in
+            (state.life.phase == .connecting && state.life.request == nil, state.life.isBound ? state.local : nil)
+        }
+        guard isWanted else { return }
+        let connector = Connector(to: target, on: loop, oneAtATime: bound != nil) { [self] family in
+            makeDescriptor(family, bound: bound)
+        } ended: { [self] outcome in
+            connectingEnded(outcome)
+        }
+        self.connector = connector
+        connector.start(deadline: deadline)
+    }
+
+    /// A descriptor for one attempt. The one that bind() made serves the first; the next ones are bound to the same
+    /// address, port included.
+    private func makeDescriptor(
+        _ family: SocketAddress.Family, bound: SocketAddress?
+    ) -> SystemResult<OwnedDescriptor> {
+        let options: KernelOptions = state.withLock { $0.options }
+        if let bound {
+            guard bound.family == family else { return .failure(.addressFamilyNotSupported) }
+            var taken: OwnedDescriptor?
+            state.withLock { taken = $0.descriptor.surrender() }
+            if let taken = taken.take() { return .success(taken) }
+        }
+        switch SocketCalls.open(family, .stream) {
+        case .failure(let error): return .failure(error)
+        case .success(let descriptor):
+            if case .failure(let error) = options.apply(to: descriptor.number) { return .failure(error) }
+            if let bound, case .failure(let error) = SocketCalls.bind(descriptor.number, to: bound) {
+                return .failure(error)
+            }
+            return .success(descriptor)
+        }
+    }
+
+    private func connectingEnded(_ outcome: Connector.Outcome) {
+        connector = nil
+        switch outcome {
+        case .success(let (connected, peer)):
+            if open(connected, peer: peer) { break }
+            // Closed meanwhile.
+            loop.deregister(connected.number, connected.token)
+            _ = OwnedDescriptor(adopting: connected.number)
+        case .failure(let failure):
+            state.withLock { $0.life.close(.failed(failure)) }
+        }
+        turn()
+    }
+
+    /// Takes over the descriptor and the registration of the attempt that won. False when the socket was closed
+    /// meanwhile; then both are left to the caller.
+    private func open(_ connected: ConnectionAttempt.Connected, peer: SocketAddress) -> Bool {
+        let local = try? SocketCalls.localAddress(connected.number).get()
+        let isWanted = state.withLock { state in
+            guard state.life.open() else { return false }
+            state.descriptor.adopt(OwnedDescriptor(adopting: connected.number))
+            state.peer = peer
+            state.local = local
+            state.isWatched = true
+            state.isRegistered = true
+            state.didOpen()
+            state.read.ready(connected.seen)
+            state.outbox.emit(.connect)
+            // Behind the event: whoever awaits connect() finds its listeners told.
+            if let waiter = state.connecting.take() { state.outbox.append(.call { waiter.resume(.success(())) }) }
+            return true
+        }
+        if isWanted { adoptRegistration(connected.token) }
+        return isWanted
+    }
+}

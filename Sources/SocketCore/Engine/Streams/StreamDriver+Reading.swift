@@ -1,0 +1,273 @@
+// Bytes from the kernel to whoever wants them: a receive that waits, the message listeners, or nobody.
+extension StreamDriver {
+    private enum Attempt {
+        case bytes([UInt8])
+        case ended
+        case wouldBlock
+        case failed(Failure)
+    }
+
+    // MARK: Pulling
+
+    /// The next bytes, as many as one call brings; nil at the end of input.
+    ///
+    /// Tries at once and waits only if there is nothing. Cancelled or out of time, it leaves the socket and its bytes
+    /// to the next reader.
+    package func receive(timeout: Duration?) async throws(Failure) -> [UInt8]? {
+        var isNext = false
+        var deadline: Instant?
+        let isEager = timeout.map { $0 <= .zero } ?? false
+        while true {
+            switch admitReader(isNext: isNext, isEager: isEager) {
+            case .read(let number, let tick):
+                switch readOnce(number, tick) {
+                case .bytes(let bytes): return bytes
+                case .ended: return nil
+                case .failed(let failure): throw failure
+                case .wouldBlock:
+                    if isEager { throw .timedOut() }
+                    isNext = false
+                }
+            case .ended: return nil
+            case .failed(let failure): throw failure
+            case .wait:
+                if isEager { throw .timedOut() }
+                let until = deadline ?? timeout.map { Instant.now.advanced(by: $0) } ?? .never
+                deadline = until
+                try await waitToRead(until)
+                isNext = true
+            }
+        }
+    }
+
+    /// The completion form: `body` is told in the socket's order of events.
+    package func receive(timeout: Duration?, _ body: @escaping @Sendable (Result<[UInt8]?, Failure>) -> Void) {
+        let isEager = timeout.map { $0 <= .zero } ?? false
+        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        receive(isNext: false, isEager: isEager, deadline, body)
+    }
+
+    private func receive(
+        isNext: Bool, isEager: Bool, _ deadline: Instant,
+        _ body: @escaping @Sendable (Result<[UInt8]?, Failure>) -> Void
+    ) {
+        switch admitReader(isNext: isNext, isEager: isEager) {
+        case .read(let number, let tick):
+            switch readOnce(number, tick) {
+            case .bytes(let bytes): complete { body(.success(bytes)) }
+            case .ended: complete { body(.success(nil)) }
+            case .failed(let failure): complete { body(.failure(failure)) }
+            case .wouldBlock:
+                if isEager { return complete { body(.failure(.timedOut())) } }
+                receive(isNext: false, isEager: false, deadline, body)
+            }
+        case .ended: complete { body(.success(nil)) }
+        case .failed(let failure): complete { body(.failure(failure)) }
+        case .wait:
+            if isEager { return complete { body(.failure(.timedOut())) } }
+            let waiter = Waiter<Void>.handler { [self] result in
+                switch result {
+                case .success: receive(isNext: true, isEager: false, deadline, body)
+                case .failure(let failure): complete { body(.failure(failure)) }
+                }
+            }
+            enqueueReader(waiter, nil, deadline, isServing: false)
+        }
+    }
+
+    private enum ReaderAdmission {
+        case read(Int32, tick: UInt32)
+        case wait
+        case ended
+        case failed(Failure)
+    }
+
+    private func admitReader(isNext: Bool, isEager: Bool) -> ReaderAdmission {
+        state.withLock { state in
+            if let failure = state.refusalOfReading {
+                if isNext { state.read.relinquish() }
+                return .failed(failure)
+            }
+            switch state.read.admit(isNext: isNext, isEager: isEager, isQueueEmpty: state.readers.isEmpty) {
+            case .wait: return .wait
+            case .ended: return .ended
+            case .read(let tick):
+                guard let number = state.descriptor.lend() else {
+                    state.read.relinquish()
+                    return .failed(.closed)
+                }
+                return .read(number, tick: tick)
+            }
+        }
+    }
+
+    private func readOnce(_ number: Int32, _ tick: UInt32) -> Attempt {
+        let buffer = Scratch.buffer
+        let result = StreamCalls.receive(number, into: buffer)
+        let (didClear, mustTurn): (Bool, Bool) = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
+            // Whoever waits behind this reader, or a listener that came meanwhile, is served by the loop.
+            return (didClear, state.wantsTurnAfterReading)
+        }
+        if didClear { rearm(.read) }
+        if mustTurn { requestTurn() }
+        switch result {
+        case .success(0): return .ended
+        case .success(let count): return .bytes([UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<count])))
+        case .failure(.wouldBlock): return .wouldBlock
+        case .failure(let error): return .failed(.system(error, .receive))
+        }
+    }
+
+    // MARK: Waiting for input
+
+    private func waitToRead(_ deadline: Instant) async throws(Failure) {
+        if let servingTask, servingTask.isCurrent {
+            return try await Waiter.wait { enqueueReader($0, nil, deadline, isServing: true) }
+        }
+        let ticket = state.withLock { $0.nextTicket() }
+        let result: Result<Void, Failure> = await withTaskCancellationHandler {
+            do throws(Failure) {
+                try await Waiter.wait { waiter in
+                    enqueueReader(waiter, ticket, deadline, isServing: false)
+                    // The cancellation may have come before the waiter was there to be found.
+                    if Task.isCancelled { cancelReader(ticket) }
+                }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            cancelReader(ticket)
+        }
+        try result.get()
+    }
+
+    private func enqueueReader(_ waiter: Waiter<Void>, _ ticket: Ticket?, _ deadline: Instant, isServing: Bool) {
+        enum Outcome {
+            case enqueued(mustTurn: Bool)
+            case failed(Failure)
+        }
+        let outcome: Outcome = state.withLock { state in
+            if let failure = state.refusalOfReading { return .failed(failure) }
+            if isServing, state.isServingCancelled { return .failed(.cancelled()) }
+            let waiting = Waiting(
+                ticket: ticket ?? state.nextTicket(), waiter: waiter, deadline: deadline, isServing: isServing)
+            state.readers.append(waiting)
+            return .enqueued(mustTurn: state.use() || deadline < state.timer || state.wantsTurnAfterReading)
+        }
+        switch outcome {
+        case .enqueued(let mustTurn): if mustTurn { requestTurn() }
+        case .failed(let failure): waiter.resume(.failure(failure))
+        }
+    }
+
+    private func cancelReader(_ ticket: Ticket) {
+        let waiting = state.withLock { $0.readers.remove(ticket) }
+        waiting?.waiter.resume(.failure(.cancelled()))
+        if waiting != nil { requestTurn() }
+    }
+
+    // MARK: On the loop
+
+    /// One read for the message listeners. Returns the next step.
+    func readForListeners(_ number: Int32, _ tick: UInt32, mayRead: Bool) -> StreamState.Step {
+        let buffer = Scratch.buffer
+        let result = StreamCalls.receive(number, into: buffer)
+        var bytes: [UInt8] = []
+        if case .success(let count) = result, count > 0 {
+            bytes = [UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+        let (didClear, step): (Bool, StreamState.Step) = state.withLock { state in
+            let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
+            if !bytes.isEmpty, let peer = state.peer {
+                let event = EngineEvent.message(bytes, from: peer)
+                if state.outbox.isIdle { return (didClear, .deliver(state.outbox.beginDelivery(of: event))) }
+                state.outbox.emit(event)
+            }
+            return (didClear, state.step(mayRead: mayRead))
+        }
+        if didClear { rearm(.read) }
+        return step
+    }
+
+    /// Looks, without taking anything, whether the peer's direction is over.
+    func probe(_ number: Int32, _ tick: UInt32) {
+        let result = StreamCalls.peek(number)
+        let didClear = state.withLock { state in
+            if case .success(let count) = result, count > 0 {
+                state.read.relinquish()
+                return false
+            }
+            return state.finishReading(result, limit: 1, tick: tick)
+        }
+        if didClear { rearm(.read) }
+    }
+
+    /// Throws input away.
+    func discard(_ number: Int32, _ tick: UInt32) {
+        let buffer = Scratch.buffer
+        let result = StreamCalls.receive(number, into: buffer)
+        let didClear = state.withLock { state in
+            let outcome = ReadMachine.Outcome(result, limit: buffer.count)
+            let didClear = state.read.finish(outcome, tick: tick)
+            if case .bytes(let count, _) = outcome { state.discarded += count }
+            if outcome == .failed {
+                state.failDiscarding()
+            } else if state.discarded > StreamSettings.discardLimit {
+                state.giveUpDiscarding()
+            }
+            return didClear
+        }
+        if didClear { rearm(.read) }
+    }
+}
+
+extension ReadMachine.Outcome {
+    /// Reads the result of recv(2).
+    fileprivate init(_ result: SystemResult<Int>, limit: Int) {
+        switch result {
+        case .success(0): self = .ended
+        case .success(let count): self = .bytes(count, of: limit)
+        case .failure(.wouldBlock): self = .wouldBlock
+        case .failure: self = .failed
+        }
+    }
+}
+
+extension StreamState {
+    /// Why a pull cannot be served now; nil when it can.
+    fileprivate var refusalOfReading: Failure? {
+        if life.isClosing { return life.failure ?? .closed }
+        if life.phase != .open { return .notConnected }
+        if outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
+        return nil
+    }
+
+    /// Whether somebody behind the reader that just finished, or just queued, can be served right away.
+    fileprivate var wantsTurnAfterReading: Bool {
+        if life.request != nil || !outbox.isEmpty { return true }
+        let interest: ReadMachine.Interest = readers.isEmpty ? (outbox.hasListener(.message) ? .listeners : []) : .reader
+        return !interest.isEmpty && read.hasDemand(interest)
+    }
+
+    /// Records what a read brought. Returns whether readiness was cleared.
+    fileprivate mutating func finishReading(_ result: SystemResult<Int>, limit: Int, tick: UInt32) -> Bool {
+        let outcome = ReadMachine.Outcome(result, limit: limit)
+        let didClear = read.finish(outcome, tick: tick)
+        switch outcome {
+        case .bytes: noteActivity()
+        case .ended: emitEnd()
+        case .wouldBlock: break
+        case .failed:
+            if case .failure(let error) = result { life.close(.failed(.system(error, .receive))) }
+        }
+        return didClear
+    }
+
+    /// The connection broke while input was thrown away: there is nobody left to be polite to.
+    fileprivate mutating func failDiscarding() {
+        if life.phase == .discarding { giveUpDiscarding() } else { life.close(.failed(.system(.connectionReset, .receive))) }
+    }
+}

@@ -1,0 +1,104 @@
+// What a stream socket says of itself, and what can be set about it.
+extension StreamDriver {
+    /// The state that OpenHarmony's SocketStateBase shows.
+    package struct Snapshot: Sendable, Hashable {
+        package var isBound: Bool
+        package var isClosed: Bool
+        package var isConnected: Bool
+    }
+
+    /// The state at this moment.
+    package var snapshot: Snapshot {
+        state.withLock { state in
+            let isClosed = state.life.isClosed
+            return Snapshot(
+                isBound: state.life.isBound && !isClosed, isClosed: isClosed, isConnected: state.life.isConnected)
+        }
+    }
+
+    /// Whether a send would be accepted.
+    package var canSend: Bool {
+        state.withLock { $0.life.phase == .open && $0.life.request == nil && !$0.write.isFinishing }
+    }
+
+    /// Whether there may be more to receive.
+    package var canReceive: Bool {
+        state.withLock { $0.life.phase == .open && $0.life.request == nil && !$0.read.hasEnded }
+    }
+
+    /// Bytes of sends that the kernel has not taken yet.
+    package var bufferedAmount: Int { state.withLock { $0.write.queuedBytes } }
+
+    /// Bytes above which the send queue counts as full.
+    package var highWaterMark: Int {
+        get { state.withLock { $0.write.highWaterMark } }
+        set { state.withLock { $0.write.highWaterMark = newValue } }
+    }
+
+    /// The error that ended the socket, or the last that nobody was told of.
+    package var lastError: Failure? { state.withLock { $0.lastError } }
+
+    /// The peer's address, nil without a connection.
+    package var peerAddress: SocketAddress? { state.withLock { $0.peer } }
+
+    /// Our address, nil before there is one. Asked of the kernel once.
+    package var localAddress: SocketAddress? {
+        if let known = state.withLock({ $0.local }) { return known }
+        guard let found = withDescriptor({ try? SocketCalls.localAddress($0).get() }) ?? nil else { return nil }
+        state.withLock { $0.local = found }
+        return found
+    }
+
+    /// The kernel's number for the descriptor; nil before and after there is one.
+    package var descriptorNumber: Int32? { state.withLock { $0.descriptor.number } }
+
+    /// What can be set about the socket.
+    package var settings: StreamSettings {
+        get { state.withLock { $0.settings } }
+        set {
+            // The old value goes outside of the lock: it may hold a closure of the program.
+            let (before, mustTurn) = state.withLock { state in
+                let before = state.settings
+                state.settings = newValue
+                state.noteActivity()
+                return (before, state.isRegistered)
+            }
+            if mustTurn { requestTurn() }
+            withExtendedLifetime(before) {}
+        }
+    }
+
+    /// Lends the descriptor to `body`; nil without calling it when there is none.
+    package func withDescriptor<Result>(_ body: (Int32) -> Result) -> Result? {
+        guard let number = state.withLock({ $0.descriptor.lend() }) else { return nil }
+        defer { state.withLock { _ = $0.descriptor.giveBack() } }
+        return body(number)
+    }
+
+    // MARK: Binding
+
+    /// Opens a descriptor, gives it the options that were set, and binds it to `address`.
+    package func bind(to address: SocketAddress) throws(Failure) {
+        let options = try state.withLock { state throws(Failure) in
+            try state.life.checkBind()
+            return state.options
+        }
+        let family = address.family ?? .v4
+        let descriptor: OwnedDescriptor
+        switch SocketCalls.open(family, .stream) {
+        case .success(let opened): descriptor = opened
+        case .failure(let error): throw .system(error, .socket)
+        }
+        if case .failure(let error) = options.apply(to: descriptor.number) { throw .system(error, .setOption) }
+        if case .failure(let error) = SocketCalls.bind(descriptor.number, to: address) { throw .system(error, .bind) }
+        let local = try? SocketCalls.localAddress(descriptor.number).get()
+        var owned: OwnedDescriptor? = consume descriptor
+        try state.withLock { state throws(Failure) in
+            // Checked again: another bind, a connect or a close may have come between.
+            try state.life.checkBind()
+            if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
+            state.life.bound()
+            state.local = local
+        }
+    }
+}

@@ -1,0 +1,236 @@
+// Bytes to the kernel: at once when nothing is before them, else queued and written when there is room.
+extension StreamDriver {
+    /// Bytes to send: borrowed for the first try, owned once they have to wait.
+    package enum Source {
+        case array([UInt8])
+        case borrowed(UnsafeRawBufferPointer)
+
+        fileprivate func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+            switch self {
+            case .array(let array): array.withUnsafeBytes(body)
+            case .borrowed(let bytes): body(bytes)
+            }
+        }
+
+        /// What is left after `sent` bytes. An array is kept whole; borrowed bytes are copied, without those sent.
+        fileprivate func remainder(after sent: Int) -> WriteMachine.Remainder {
+            switch self {
+            case .array(let array): WriteMachine.Remainder(bytes: array, offset: sent, sentBefore: 0)
+            case .borrowed(let bytes): WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
+            }
+        }
+    }
+
+    /// How far a send came without waiting.
+    package enum SendOutcome: Sendable {
+        /// The kernel has taken every byte.
+        case sent
+        /// The rest is queued under this ticket.
+        case queued(Ticket)
+        case failed(Failure)
+    }
+
+    // MARK: Sending
+
+    /// Sends as much as goes now, and queues the rest.
+    package func beginSend(_ source: Source) -> SendOutcome {
+        source.withBytes { bytes in
+            enum Admission {
+                case write(Int32, tick: UInt32)
+                case outcome(SendOutcome)
+            }
+            let admission: Admission = state.withLock { state in
+                if let failure = state.refusalOfSending { return .outcome(.failed(failure)) }
+                if bytes.isEmpty { return .outcome(.sent) }
+                switch state.write.admit() {
+                case .finished: return .outcome(.failed(.invalidState(.finished)))
+                case .queue: return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
+                case .write(let tick):
+                    guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
+                    return .write(number, tick: tick)
+                }
+            }
+            switch admission {
+            case .outcome(let outcome): return outcome
+            case .write(let number, let tick): return write(source, bytes, number, tick)
+            }
+        }
+    }
+
+    private func write(
+        _ source: Source, _ bytes: UnsafeRawBufferPointer, _ number: Int32, _ tick: UInt32
+    ) -> SendOutcome {
+        let result = StreamCalls.send(number, bytes)
+        var endings = StreamState.Endings()
+        let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            let count = (try? result.get()) ?? 0
+            let didClear = state.write.wrote(count, of: bytes.count, tick: tick)
+            state.noteActivity()
+            if case .failure(let error) = result, error != .wouldBlock {
+                state.outputFailed(error, &endings)
+                return (.failed(.system(error, .send, sent: 0, remaining: bytes.count)), didClear, true)
+            }
+            // What others queued during this write goes out next, and a close that waited for it goes on.
+            if count == bytes.count { return (.sent, didClear, state.wantsTurnAfterWriting) }
+            let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
+            return (.queued(ticket), didClear, state.wantsTurnAfterWriting)
+        }
+        if didClear { rearm(.write) }
+        endings.perform()
+        if mustTurn { requestTurn() }
+        return outcome
+    }
+
+    /// Sends; returns when the kernel has taken every byte.
+    package func send(_ source: Source, timeout: Duration?) async throws(Failure) {
+        switch beginSend(source) {
+        case .sent: return
+        case .failed(let failure): throw failure
+        case .queued(let ticket): try await waitForSend(ticket, timeout: timeout)
+        }
+    }
+
+    /// Waits until a queued send has ended.
+    package func waitForSend(_ ticket: Ticket, timeout: Duration?) async throws(Failure) {
+        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        if let servingTask, servingTask.isCurrent {
+            return try await Waiter.wait { awaitSend(ticket, $0, deadline, isServing: true) }
+        }
+        let result: Result<Void, Failure> = await withTaskCancellationHandler {
+            do throws(Failure) {
+                try await Waiter.wait { waiter in
+                    awaitSend(ticket, waiter, deadline, isServing: false)
+                    if Task.isCancelled { cancelSend(ticket) }
+                }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            cancelSend(ticket)
+        }
+        try result.get()
+    }
+
+    /// The completion form: `body` is told in the socket's order of events.
+    package func send(
+        _ source: Source, timeout: Duration?, _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
+    ) {
+        switch beginSend(source) {
+        case .sent: complete { body(.success(())) }
+        case .failed(let failure): complete { body(.failure(failure)) }
+        case .queued(let ticket):
+            let waiter = Waiter<Void>.handler { [self] result in complete { body(result) } }
+            let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+            awaitSend(ticket, waiter, deadline, isServing: false)
+        }
+    }
+
+    private func awaitSend(_ ticket: Ticket, _ waiter: Waiter<Void>, _ deadline: Instant, isServing: Bool) {
+        let (result, mustTurn): (Result<Void, Failure>?, Bool) = state.withLock { state in
+            guard let index = state.senders.firstIndex(where: { $0.ticket == ticket }) else {
+                return (.failure(.cancelled()), false)
+            }
+            if let result = state.senders[index].result {
+                state.senders.remove(at: index)
+                return (result, false)
+            }
+            if isServing, state.isServingCancelled {
+                let failure = state.withdraw(ticket) { .cancelled(sent: $0, remaining: $1) }
+                return (.failure(failure ?? .cancelled()), true)
+            }
+            state.senders[index].waiting = Waiting(
+                ticket: ticket, waiter: waiter, deadline: deadline, isServing: isServing)
+            return (nil, state.use() || deadline < state.timer)
+        }
+        if let result { waiter.resume(result) }
+        if mustTurn { requestTurn() }
+    }
+
+    private func cancelSend(_ ticket: Ticket) {
+        let (waiter, failure): (Waiter<Void>?, Failure?) = state.withLock { state in
+            guard let sender = state.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
+                let failure = state.withdraw(ticket, { .cancelled(sent: $0, remaining: $1) })
+            else { return (nil, nil) }
+            return (waiting.waiter, failure)
+        }
+        if let waiter, let failure {
+            waiter.resume(.failure(failure))
+            requestTurn()
+        }
+    }
+
+    // MARK: On the loop
+
+    /// Writes from the queue.
+    func flush(_ number: Int32) {
+        let buffer = Scratch.buffer
+        guard let batch = state.withLock({ $0.write.beginFlush(into: buffer) }) else { return }
+        let result: SystemResult<Int>
+        let total: Int
+        let tick: UInt32
+        switch batch {
+        case .copied(let count, let started):
+            total = count
+            tick = started
+            result = StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        case .chunk(let bytes, let offset, let started):
+            total = bytes.count - offset
+            tick = started
+            result = bytes.withUnsafeBytes {
+                StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[offset...]))
+            }
+        }
+        let (endings, didClear) = state.withLock { state in
+            var endings = StreamState.Endings()
+            let count = (try? result.get()) ?? 0
+            let (ended, didClear) = state.write.endFlush(count, of: total, tick: tick)
+            for send in ended {
+                if let waiter = state.endSender(send.ticket, .success(())) {
+                    endings.waiting.append((waiter, .success(())))
+                }
+            }
+            state.noteActivity()
+            if case .failure(let error) = result, error != .wouldBlock {
+                state.outputFailed(error, &endings)
+            } else if state.write.takeDrained() {
+                state.outbox.emit(.drain)
+            }
+            return (endings, didClear)
+        }
+        if didClear { rearm(.write) }
+        endings.perform()
+    }
+}
+
+extension StreamState {
+    /// Why nothing can be sent now; nil when something can.
+    fileprivate var refusalOfSending: Failure? {
+        if life.isClosing { return .closed }
+        if life.phase != .open { return .notConnected }
+        return nil
+    }
+
+    fileprivate var wantsTurnAfterWriting: Bool {
+        write.canFlush || write.mustShutDown || life.request != nil || life.phase > .open
+    }
+
+    fileprivate mutating func enqueueSend(_ remainder: WriteMachine.Remainder, atFront: Bool = false) -> Ticket {
+        let ticket = nextTicket()
+        write.enqueue(remainder, ticket: ticket, atFront: atFront)
+        senders.append(Sender(ticket: ticket))
+        return ticket
+    }
+
+    /// A send met an error that no retry mends: the queue is dropped. An open socket is not closed here: what the peer
+    /// sent before is still to be read, and behind it the read side finds the end by itself.
+    fileprivate mutating func outputFailed(_ error: SystemError, _ endings: inout Endings) {
+        for ended in write.dropAll() {
+            let result: Result<Void, Failure> = .failure(
+                .system(error, .send, sent: ended.sent, remaining: ended.remaining))
+            if let waiter = endSender(ended.ticket, result) { endings.waiting.append((waiter, result)) }
+        }
+        if life.phase == .flushing { life.close(.failed(.system(error, .send))) }
+    }
+}

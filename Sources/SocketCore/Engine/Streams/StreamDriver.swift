@@ -1,0 +1,201 @@
+/// Does what the machines of a stream socket decide: the system calls, the resumptions, the deliveries.
+///
+/// Every socket of the stream kind is one of these, from before it has a descriptor until after it has lost it. Any
+/// thread may call it; its loop calls `ready`, `turn` and `deadlineReached`.
+package final class StreamDriver: LoopClient {
+    /// The loop that this socket belongs to for life.
+    package let loop: EventLoop
+    let state = Lock(StreamState())
+
+    // On the loop only.
+    nonisolated(unsafe) private var token: PollToken?
+    nonisolated(unsafe) private var timer: TimerHandle?
+    nonisolated(unsafe) private var isServicing = false
+    nonisolated(unsafe) var connector: Connector?
+    // Set before the serving task makes its first call.
+    nonisolated(unsafe) package var servingTask: ServingTask?
+
+    /// How many reads one turn may make.
+    private static let readBudget = 16
+
+    /// A socket without a connection.
+    package init(loop: EventLoop) {
+        self.loop = loop
+    }
+
+    /// A socket for an accepted connection, neither read nor watched before `startWatching`.
+    package convenience init(
+        loop: EventLoop, adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress, settings: StreamSettings
+    ) {
+        self.init(loop: loop)
+        var descriptor: OwnedDescriptor? = consume descriptor
+        state.withLock { state in
+            if let descriptor = descriptor.take() { state.descriptor.adopt(descriptor) }
+            state.settings = settings
+            state.peer = peer
+            _ = state.life.open()
+            state.didOpen()
+        }
+    }
+
+    /// Lets the loop watch the socket: its first listeners, or its handler, are in place.
+    package func startWatching() {
+        state.withLock { $0.isWatched = true }
+        requestTurn()
+    }
+
+    /// The same, but only once the program uses the socket: adds a listener, receives, ends it.
+    package func startWatchingWhenUsed() { state.withLock { $0.isWatchedWhenUsed = true } }
+
+    /// The program let go of the socket object.
+    package func handleReleased() {
+        let mustTurn = state.withLock { state in
+            state.hasHandle = false
+            return state.isRegistered
+        }
+        if mustTurn { requestTurn() }
+    }
+
+    // MARK: Turns
+
+    /// Asks for a turn, unless one is under way that will see the change.
+    func requestTurn() {
+        if loop.isCurrent, isServicing { return }
+        loop.schedule(self)
+    }
+
+    package func ready(_ events: PollEvents) {
+        let step = state.withLock { state in
+            state.read.ready(events)
+            state.write.ready(events)
+            return state.step(mayRead: true)
+        }
+        service(step)
+    }
+
+    package func turn() {
+        guard !isServicing else { return }
+        service(state.withLock { $0.step(mayRead: true) })
+    }
+
+    package func deadlineReached(now: Instant) {
+        timer = nil
+        let (endings, unsentNumber) = state.withLock { state in
+            state.timer = .never
+            let (endings, mustCheckLinger) = state.expire(now: now)
+            return (endings, mustCheckLinger ? state.descriptor.number : nil)
+        }
+        endings.perform()
+        if let unsentNumber {
+            // Only the loop gives the descriptor back, so it cannot go away during this call.
+            let unsent = (try? StreamCalls.unsentCount(unsentNumber).get()) ?? 0
+            state.withLock { $0.didCheckLinger(unsent: unsent) }.perform()
+        }
+        turn()
+    }
+
+    /// Performs steps until there is nothing to do, or the turn's budget is used up.
+    private func service(_ first: consuming StreamState.Step) {
+        isServicing = true
+        defer { isServicing = false }
+        var step = first
+        var reads = 0
+        while true {
+            let mayRead = reads < StreamDriver.readBudget
+            switch step {
+            case .nothing: return
+            case .yield:
+                loop.yieldTurn(self)
+                return
+            case .end(let endings): endings.perform()
+            case .register(let number): register(number)
+            case .release(let number, let isAbortive): release(number, isAbortive: isAbortive)
+            case .deliver(let delivery):
+                if let next = deliver(delivery, mayRead: mayRead) {
+                    step = next
+                    continue
+                }
+            case .flush(let number): flush(number)
+            case .shutDown(let number):
+                // ENOTCONN: the peer has reset the connection; the read side tells.
+                _ = SocketCalls.finishOutput(number)
+                state.withLock { $0.didShutDown() }.perform()
+            case .resume(let waiter): waiter.resume(.success(()))
+            case .read(let number, let tick):
+                reads += 1
+                step = readForListeners(number, tick, mayRead: reads < StreamDriver.readBudget)
+                continue
+            case .probe(let number, let tick): probe(number, tick)
+            case .discard(let number, let tick):
+                reads += 1
+                discard(number, tick)
+            case .setTimer(let deadline):
+                if let timer { loop.cancelTimer(timer) }
+                timer = loop.setTimer(deadline, for: self)
+            }
+            step = state.withLock { $0.step(mayRead: mayRead) }
+        }
+    }
+
+    /// Tells listeners. Returns the next step when that was done here and now.
+    private func deliver(_ delivery: Outbox.Delivery, mayRead: Bool) -> StreamState.Step? {
+        let context = state.withLock { $0.settings.delivery }
+        switch context {
+        case .loop:
+            delivery.perform()
+            return state.withLock { state in
+                state.outbox.endDelivery()
+                return state.step(mayRead: mayRead)
+            }
+        case .executor(let run):
+            run { [self] in
+                delivery.perform()
+                state.withLock { $0.outbox.endDelivery() }
+                loop.schedule(self)
+            }
+            return nil
+        }
+    }
+
+    // MARK: Registration
+
+    private func register(_ number: Int32) {
+        switch loop.register(number, for: self) {
+        case .success(let token): self.token = token
+        case .failure(let error):
+            state.withLock { $0.life.close(.failed(.system(error, .epoll))) }
+        }
+    }
+
+    /// Takes over the registration of the connection attempt that won.
+    func adoptRegistration(_ token: PollToken) {
+        self.token = token
+        loop.transfer(token, to: self)
+    }
+
+    private func release(_ number: Int32?, isAbortive: Bool) {
+        connector?.cancel()
+        connector = nil
+        if isAbortive, let number { _ = OptionCalls.makeCloseAbortive(number) }
+        if let token { loop.deregister(number, token) }
+        token = nil
+        if let timer { loop.cancelTimer(timer) }
+        timer = nil
+        state.withLock { state in
+            var endings = StreamState.Endings()
+            // The last user closes it: here, unless another thread is in the middle of a call.
+            _ = state.descriptor.retire()
+            state.endFinishers(with: .failure(.aborted()), &endings)
+            state.endClosers(&endings)
+            return endings
+        }.perform()
+    }
+
+    /// A level-triggered poller must be asked again for a direction that was cleared.
+    func rearm(_ direction: Direction) {
+        guard loop.isLevelTriggered else { return }
+        loop.execute { [self] in
+            if let token { loop.rearm(token, direction) }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+/// What a program can set about how a stream socket behaves, beside the kernel's options.
+package struct StreamSettings: Sendable {
+    /// Keep the socket open when the peer ends its direction, also with a message listener.
+    package var allowsHalfOpen = false
+    /// How long close() may flush, and how long it waits for the peer's end afterwards.
+    package var closeTimeout: Duration = .seconds(5)
+    /// How long close() waits for the kernel's queue to empty: nil not at all, zero resets.
+    package var linger: Duration?
+    /// Nothing sent or received for so long closes the socket.
+    package var idleTimeout: Duration?
+    /// Where listeners and completions run.
+    package var delivery = DeliveryContext.loop
+
+    /// How much input close() throws away before it gives up on the peer, in bytes.
+    package static let discardLimit = 16 * 1024 * 1024
+
+    package init() {}
+}

@@ -1,0 +1,374 @@
+/// Everything about a stream socket that its lock guards: the machines, and those who wait.
+///
+/// `step()` is the socket's one decision: what the loop does next. Calls from other threads change the state and ask
+/// for a turn; events from the kernel change the state and take one.
+struct StreamState: ~Copyable {
+    /// A send that is queued. Its caller may not have begun to wait yet, or may have stopped.
+    struct Sender: Sendable {
+        let ticket: Ticket
+        var waiting: Waiting<Void>?
+        var result: Result<Void, Failure>?
+    }
+
+    /// Those whose operations end now, and how.
+    struct Endings: Sendable {
+        var waiting: [(Waiter<Void>, Result<Void, Failure>)] = []
+
+        func perform() {
+            for (waiter, result) in waiting { waiter.resume(result) }
+        }
+    }
+
+    /// What the loop does next.
+    enum Step: Sendable {
+        case nothing
+        case end(Endings)
+        case register(Int32)
+        case release(Int32?, isAbortive: Bool)
+        case deliver(Outbox.Delivery)
+        case flush(Int32)
+        case shutDown(Int32)
+        case resume(Waiter<Void>)
+        case read(Int32, tick: UInt32)
+        case probe(Int32, tick: UInt32)
+        case discard(Int32, tick: UInt32)
+        case setTimer(Instant)
+        /// Reading has used up its turn's budget.
+        case yield
+    }
+
+    var descriptor = SharedDescriptor()
+    var life = LifecycleMachine()
+    var read = ReadMachine()
+    var write = WriteMachine()
+    var outbox = Outbox()
+    var settings = StreamSettings()
+    /// Options to give each new descriptor.
+    var options = KernelOptions()
+
+    var connecting: Waiter<Void>?
+    var readers = WaiterQueue<Void>()
+    var senders: [Sender] = []
+    var finishers: [Waiter<Void>] = []
+    var closers: [Waiter<Void>] = []
+
+    var local: SocketAddress?
+    var peer: SocketAddress?
+    var lastError: Failure?
+    private var lastTicket: UInt64 = 0
+
+    /// The loop may watch the descriptor: its first listeners and handlers are in place.
+    var isWatched = false
+    /// The next use of the socket starts watching it.
+    var isWatchedWhenUsed = false
+    var isRegistered = false
+    private(set) var isReleased = false
+    private var wantsReset = false
+    /// The program still holds the socket object.
+    var hasHandle = true
+    var isServingCancelled = false
+    private var hasEmittedEnd = false
+    private var hasEmittedClose = false
+
+    var discarded = 0
+    private var closeDeadline = Instant.never
+    private var lingerDeadline = Instant.never
+    private var lastActivity = Instant.never
+    /// When the loop's timer is set to run out.
+    var timer = Instant.never
+
+    mutating func nextTicket() -> Ticket {
+        lastTicket += 1
+        return Ticket(number: lastTicket)
+    }
+
+    /// The program uses the socket. Returns whether the loop must take a turn to start watching it.
+    mutating func use() -> Bool {
+        if isWatchedWhenUsed { isWatched = true }
+        return isWatched && !isRegistered
+    }
+
+    // MARK: The decision
+
+    /// What to do next. `mayRead`: the turn's budget is not used up.
+    mutating func step(mayRead: Bool) -> Step {
+        closeIfAbandoned()
+        closeAfterEnd()
+        if life.phase == .discarding || isReleased { emitClose() }
+        if let endings = takeRequest() { return .end(endings) }
+        if life.phase == .closed, !isReleased {
+            isReleased = true
+            return .release(descriptor.number, isAbortive: wantsReset)
+        }
+        if isWatched, !isRegistered, life.phase != .fresh, life.phase != .closed, let number = descriptor.number {
+            isRegistered = true
+            return .register(number)
+        }
+        if let delivery = outbox.beginDelivery() { return .deliver(delivery) }
+        guard let number = descriptor.number, isRegistered else { return timerStep() }
+        if write.canFlush { return .flush(number) }
+        if let step = closingStep(number) { return step }
+        return readStep(number, mayRead: mayRead) ?? timerStep()
+    }
+
+    private mutating func readStep(_ number: Int32, mayRead: Bool) -> Step? {
+        var interest: ReadMachine.Interest = []
+        if life.phase >= .flushing {
+            interest = .discard
+        } else if !readers.isEmpty {
+            interest = .reader
+        } else if outbox.hasListener(.message) {
+            // The next read waits for the delivery under way: order and memory hold.
+            guard outbox.isIdle else { return nil }
+            interest = .listeners
+        }
+        guard mayRead else { return read.hasDemand(interest) ? .yield : nil }
+        switch read.demand(interest) {
+        case .nothing: return nil
+        case .resumeReader:
+            guard let reader = readers.popFirst() else { return nil }
+            return .resume(reader.waiter)
+        case .readForListeners(let tick): return .read(number, tick: tick)
+        case .probe(let tick): return .probe(number, tick: tick)
+        case .discard(let tick): return .discard(number, tick: tick)
+        }
+    }
+
+    private mutating func closingStep(_ number: Int32) -> Step? {
+        if life.phase == .flushing, read.hasEnded, write.isFlushed {
+            // The peer has ended, and nothing is unread: close(2) alone says all that shutdown(2) would.
+            life.advance(to: .closed)
+            isReleased = true
+            return .release(number, isAbortive: false)
+        }
+        if write.mustShutDown {
+            write.didShutDown()
+            return .shutDown(number)
+        }
+        if life.phase == .discarding, read.hasEnded {
+            life.advance(to: .closed)
+            isReleased = true
+            return .release(number, isAbortive: false)
+        }
+        return nil
+    }
+
+    private mutating func timerStep() -> Step {
+        let deadline = earliestDeadline
+        guard deadline < timer else { return .nothing }
+        timer = deadline
+        return .setTimer(deadline)
+    }
+
+    // MARK: Ending
+
+    /// A socket that nobody holds, hears or waits for is closed.
+    private mutating func closeIfAbandoned() {
+        guard !hasHandle, life.phase == .open, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty,
+            senders.isEmpty, finishers.isEmpty
+        else { return }
+        life.close(.flush)
+    }
+
+    /// With a message listener, and half-open not asked for, the peer's end is followed by ours.
+    private mutating func closeAfterEnd() {
+        guard life.phase == .open, read.hasEnded, outbox.hasListener(.message), !settings.allowsHalfOpen else { return }
+        life.close(.flush)
+    }
+
+    private mutating func takeRequest() -> Endings? {
+        guard let request = life.takeRequest() else { return nil }
+        var endings = Endings()
+        let isConnecting = connecting != nil
+        if let waiter = connecting.take() { endings.waiting.append((waiter, .failure(life.failure ?? .aborted()))) }
+        switch request {
+        case .flush:
+            endReaders(with: .aborted(), &endings)
+            write.beginFinishing()
+            closeDeadline = .now.advanced(by: settings.linger ?? settings.closeTimeout)
+        case .reset:
+            wantsReset = true
+            endReaders(with: .aborted(), &endings)
+            endSenders(&endings) { .aborted(sent: $0.sent, remaining: $0.remaining) }
+            endFinishers(with: .failure(.aborted()), &endings)
+        case .failed(let failure):
+            lastError = failure
+            let wasReported = isConnecting || !readers.isEmpty || !senders.isEmpty
+            endReaders(with: failure, &endings)
+            endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
+            endFinishers(with: .failure(failure), &endings)
+            if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, peer)) }
+        }
+        return endings
+    }
+
+    private mutating func endReaders(with failure: Failure, _ endings: inout Endings) {
+        while let reader = readers.popFirst() { endings.waiting.append((reader.waiter, .failure(failure))) }
+    }
+
+    private mutating func endSenders(_ endings: inout Endings, _ failure: (WriteMachine.Ended) -> Failure) {
+        for ended in write.dropAll() {
+            if let waiter = endSender(ended.ticket, .failure(failure(ended))) {
+                endings.waiting.append((waiter, .failure(failure(ended))))
+            }
+        }
+    }
+
+    mutating func endFinishers(with result: Result<Void, Failure>, _ endings: inout Endings) {
+        for waiter in finishers { endings.waiting.append((waiter, result)) }
+        finishers = []
+    }
+
+    /// A queued send has ended: returns who waits for it, or keeps the result for a caller that is about to wait.
+    mutating func endSender(_ ticket: Ticket, _ result: Result<Void, Failure>) -> Waiter<Void>? {
+        guard let index = senders.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+        guard let waiting = senders[index].waiting else {
+            senders[index].result = result
+            return nil
+        }
+        senders.remove(at: index)
+        return waiting.waiter
+    }
+
+    /// close() has done its part: those who wait for it hear so, then the listeners.
+    mutating func endClosers(_ endings: inout Endings) {
+        for waiter in closers { endings.waiting.append((waiter, .success(()))) }
+        closers = []
+    }
+
+    /// The last event. Those who waited for close() have been told before.
+    private mutating func emitClose() {
+        guard !hasEmittedClose else { return }
+        hasEmittedClose = true
+        outbox.emitClose(life.failure)
+    }
+
+    /// The peer's direction is over and read.
+    mutating func emitEnd() {
+        guard !hasEmittedEnd else { return }
+        hasEmittedEnd = true
+        if life.phase == .open { outbox.emit(.end) }
+    }
+
+    // MARK: Time
+
+    /// The earliest moment at which something must happen by itself.
+    private var earliestDeadline: Instant {
+        if life.phase == .closed { return .never }
+        var earliest = min(closeDeadline, lingerDeadline, readers.earliestDeadline)
+        for sender in senders { if let waiting = sender.waiting { earliest = min(earliest, waiting.deadline) } }
+        if let idle = settings.idleTimeout, life.phase == .open, lastActivity != .never {
+            earliest = min(earliest, lastActivity.advanced(by: idle))
+        }
+        return earliest
+    }
+
+    /// Something was sent or received.
+    mutating func noteActivity() {
+        if settings.idleTimeout != nil { lastActivity = .now }
+    }
+
+    /// Handles what is due. Returns whether the kernel's queue should be looked at, and whose operations end.
+    mutating func expire(now: Instant) -> (endings: Endings, mustCheckLinger: Bool) {
+        var endings = Endings()
+        for reader in readers.removeAll(where: { $0.deadline <= now }) {
+            endings.waiting.append((reader.waiter, .failure(.timedOut())))
+        }
+        for sender in senders {
+            guard let waiting = sender.waiting, waiting.deadline <= now else { continue }
+            if let ended = withdraw(sender.ticket, { .timedOut(sent: $0, remaining: $1) }) {
+                endings.waiting.append((waiting.waiter, .failure(ended)))
+            }
+        }
+        if let idle = settings.idleTimeout, life.phase == .open, lastActivity.advanced(by: idle) <= now {
+            outbox.emit(.timeout)
+            life.close(.failed(.timedOut()))
+        }
+        if closeDeadline <= now {
+            closeDeadline = .never
+            switch life.phase {
+            case .flushing: life.close(.reset)
+            case .lingering: lingerDeadline = now
+            case .discarding: life.advance(to: .closed)
+            default: break
+            }
+        }
+        return (endings, life.phase == .lingering && lingerDeadline <= now)
+    }
+
+    /// Gives up a queued send. Nil when it has ended meanwhile; then its own end is what its caller hears.
+    mutating func withdraw(_ ticket: Ticket, _ failure: (Int, Int) -> Failure) -> Failure? {
+        let ended: Failure
+        switch write.withdraw(ticket) {
+        case .removed(let remaining): ended = failure(0, remaining)
+        case .detached(let sent, let remaining): ended = failure(sent, remaining)
+        case .unknown: return nil
+        }
+        senders.removeAll { $0.ticket == ticket }
+        return ended
+    }
+
+    // MARK: Stages of closing
+
+    /// shutdown(2) is done.
+    mutating func didShutDown() -> Endings {
+        var endings = Endings()
+        endFinishers(with: .success(()), &endings)
+        if life.phase == .flushing {
+            if let linger = settings.linger, linger > .zero {
+                life.advance(to: .lingering)
+                lingerDeadline = .now
+            } else {
+                beginDiscarding(&endings)
+            }
+        }
+        return endings
+    }
+
+    /// The kernel's queue was looked at, or linger's time is over.
+    mutating func didCheckLinger(unsent: Int) -> Endings {
+        var endings = Endings()
+        guard life.phase == .lingering else { return endings }
+        if unsent == 0 || closeDeadline == .never {
+            lingerDeadline = .never
+            beginDiscarding(&endings)
+        } else {
+            lingerDeadline = .now.advanced(by: .milliseconds(20))
+        }
+        return endings
+    }
+
+    private mutating func beginDiscarding(_ endings: inout Endings) {
+        life.advance(to: .discarding)
+        closeDeadline = .now.advanced(by: settings.closeTimeout)
+        endClosers(&endings)
+    }
+
+    /// Stops discarding: the peer has had its chance.
+    mutating func giveUpDiscarding() {
+        if life.phase == .discarding { life.advance(to: .closed) }
+    }
+
+    /// Starts the idle clock of a new connection.
+    mutating func didOpen() {
+        write.open()
+        noteActivity()
+    }
+}
+
+extension Failure {
+    /// The same failure of a send, with how far it had got.
+    func with(sent: Int, remaining: Int) -> Failure {
+        switch self {
+        case .system(let error, let call, _, _): .system(error, call, sent: sent, remaining: remaining)
+        case .timedOut: .timedOut(sent: sent, remaining: remaining)
+        case .cancelled: .cancelled(sent: sent, remaining: remaining)
+        default: self
+        }
+    }
+
+    /// Told by an event of its own, so not by `error`.
+    var isQuiet: Bool {
+        if case .timedOut = self { true } else { false }
+    }
+}

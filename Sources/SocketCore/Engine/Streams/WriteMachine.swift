@@ -1,0 +1,209 @@
+/// Decides what goes out of a stream socket, and when: at once if nothing is before it, otherwise in order.
+package struct WriteMachine: Sendable {
+    /// The answer to somebody who wants to send.
+    package enum Admission: Sendable, Equatable {
+        /// Write now, and report with `wrote`; the tick goes with it.
+        case write(tick: UInt32)
+        /// Something is before it, or the kernel has no room: `enqueue` the bytes.
+        case queue
+        /// Our direction has been ended.
+        case finished
+    }
+
+    /// What became of a send that is to be given up.
+    package enum Withdrawal: Sendable, Equatable {
+        /// None of its bytes had gone out; none will.
+        case removed(remaining: Int)
+        /// Some had: the rest stays queued, so that the stream stays whole.
+        case detached(sent: Int, remaining: Int)
+        /// It has ended.
+        case unknown
+    }
+
+    /// A send whose last byte was taken, or that was dropped.
+    package struct Ended: Sendable, Equatable {
+        package let ticket: Ticket
+        package let sent: Int
+        package let remaining: Int
+    }
+
+    /// What the loop is to write.
+    package enum Batch: Sendable {
+        /// This many bytes were copied into the buffer.
+        case copied(Int, tick: UInt32)
+        /// A chunk large enough to be sent from where it is.
+        case chunk([UInt8], offset: Int, tick: UInt32)
+    }
+
+    /// What is left of a send: `bytes` from `offset` on, and how many bytes went out that `bytes` does not hold.
+    package struct Remainder: Sendable {
+        package var bytes: [UInt8]
+        package var offset: Int
+        package var sentBefore: Int
+
+        package init(bytes: [UInt8], offset: Int = 0, sentBefore: Int = 0) {
+            self.bytes = bytes
+            self.offset = offset
+            self.sentBefore = sentBefore
+        }
+
+        fileprivate var count: Int { bytes.count - offset }
+        fileprivate var sent: Int { sentBefore + offset }
+    }
+
+    private struct Chunk: Sendable {
+        let ticket: Ticket
+        var rest: Remainder
+        var isBegun: Bool
+    }
+
+    /// From this size on a chunk is sent from where it is; smaller ones are gathered into one call by copying.
+    private static let gatherLimit = 16 * 1024
+
+    private var readiness = Readiness(isReady: false)
+    private var isWriting = false
+    private var queue: [Chunk] = []
+    private var head = 0
+    private var wasAboveMark = false
+    /// Bytes that wait for the kernel.
+    package private(set) var queuedBytes = 0
+    /// Above this many bytes the queue is full: `drain` tells when it has fallen to half of it.
+    package var highWaterMark = 64 * 1024
+    /// finish() was called, or the socket is being closed: no more sends.
+    package private(set) var isFinishing = false
+    /// Our direction has been shut down.
+    package private(set) var hasFinished = false
+
+    package init() {}
+
+    /// Whether nothing is queued and nobody writes.
+    package var isFlushed: Bool { queuedBytes == 0 && !isWriting && head == queue.count }
+
+    /// Whether the loop can write now.
+    package var canFlush: Bool { readiness.isReady && !isWriting && head < queue.count }
+
+    /// The poller reported something.
+    package mutating func ready(_ events: PollEvents) {
+        if !events.isDisjoint(with: [.writable, .hangUp, .error]) { readiness.mark() }
+    }
+
+    /// A new connection has room.
+    package mutating func open() { readiness.mark() }
+
+    /// Somebody wants to send.
+    package mutating func admit() -> Admission {
+        if isFinishing { return .finished }
+        guard readiness.isReady, !isWriting, head == queue.count else { return .queue }
+        isWriting = true
+        return .write(tick: readiness.tick)
+    }
+
+    /// A direct write, admitted by `admit`, is over: `count` bytes of `total` were taken. Returns whether readiness
+    /// was cleared. Unless all were taken, `enqueue` follows before anything else can be admitted.
+    package mutating func wrote(_ count: Int, of total: Int, tick: UInt32) -> Bool {
+        isWriting = false
+        return count < total && readiness.clear(since: tick)
+    }
+
+    /// Queues what is left of a send. Behind a direct write's remainder others may wait; it goes before them.
+    package mutating func enqueue(_ rest: Remainder, ticket: Ticket, atFront: Bool = false) {
+        let chunk = Chunk(ticket: ticket, rest: rest, isBegun: rest.sent > 0)
+        if atFront { queue.insert(chunk, at: head) } else { queue.append(chunk) }
+        queuedBytes += rest.count
+        if queuedBytes > highWaterMark { wasAboveMark = true }
+    }
+
+    /// What the loop can write now: the queue's head, either a large chunk or several small ones copied into `buffer`.
+    package mutating func beginFlush(into buffer: UnsafeMutableRawBufferPointer) -> Batch? {
+        guard canFlush else { return nil }
+        isWriting = true
+        let first = queue[head].rest
+        queue[head].isBegun = true
+        if first.count >= WriteMachine.gatherLimit {
+            return .chunk(first.bytes, offset: first.offset, tick: readiness.tick)
+        }
+        var filled = 0
+        var index = head
+        while index < queue.count {
+            let rest = queue[index].rest
+            guard filled + rest.count <= buffer.count else { break }
+            rest.bytes.withUnsafeBytes { bytes in
+                UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyBytes(from: bytes[rest.offset...])
+            }
+            queue[index].isBegun = true
+            filled += rest.count
+            index += 1
+        }
+        return .copied(filled, tick: readiness.tick)
+    }
+
+    /// A write of the loop is over: `count` bytes of `total` were taken. Returns the sends that have ended with it,
+    /// and whether readiness was cleared.
+    package mutating func endFlush(_ count: Int, of total: Int, tick: UInt32) -> (ended: [Ended], didClear: Bool) {
+        isWriting = false
+        queuedBytes -= count
+        var left = count
+        var ended: [Ended] = []
+        while head < queue.count {
+            let size = queue[head].rest.count
+            guard left >= size else {
+                queue[head].rest.offset += left
+                break
+            }
+            left -= size
+            ended.append(Ended(ticket: queue[head].ticket, sent: queue[head].rest.sent + size, remaining: 0))
+            head += 1
+        }
+        compact()
+        return (ended, count < total && readiness.clear(since: tick))
+    }
+
+    /// Whether the queue, once full, has fallen to half of the mark. True once for each time.
+    package mutating func takeDrained() -> Bool {
+        guard wasAboveMark, queuedBytes <= highWaterMark / 2 else { return false }
+        wasAboveMark = false
+        return true
+    }
+
+    /// Gives up a queued send: cancelled, or out of time.
+    package mutating func withdraw(_ ticket: Ticket) -> Withdrawal {
+        guard let index = queue[head...].firstIndex(where: { $0.ticket == ticket }) else { return .unknown }
+        let chunk = queue[index]
+        let remaining = chunk.rest.count
+        guard !chunk.isBegun else { return .detached(sent: chunk.rest.sent, remaining: remaining) }
+        queue.remove(at: index)
+        queuedBytes -= remaining
+        return .removed(remaining: remaining)
+    }
+
+    /// Drops the queue: the connection is gone.
+    package mutating func dropAll() -> [Ended] {
+        let ended = queue[head...].map {
+            Ended(ticket: $0.ticket, sent: $0.rest.sent, remaining: $0.rest.count)
+        }
+        queue = []
+        head = 0
+        queuedBytes = 0
+        wasAboveMark = false
+        return ended
+    }
+
+    /// No more sends; the queue still goes out.
+    package mutating func beginFinishing() { isFinishing = true }
+
+    /// Whether it is time for shutdown(2).
+    package var mustShutDown: Bool { isFinishing && !hasFinished && isFlushed }
+
+    /// shutdown(2) was called.
+    package mutating func didShutDown() { hasFinished = true }
+
+    private mutating func compact() {
+        if head == queue.count {
+            queue.removeAll(keepingCapacity: queue.capacity <= 16)
+            head = 0
+        } else if head >= 64, head * 2 >= queue.count {
+            queue.removeFirst(head)
+            head = 0
+        }
+    }
+}

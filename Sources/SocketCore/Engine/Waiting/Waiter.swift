@@ -1,0 +1,106 @@
+/// Somebody who waits for the end of an operation: a suspended task, or a completion handler.
+///
+/// The only thing in the project that holds a continuation. Whoever takes a waiter out of its socket's state, under
+/// the lock, resumes it; nobody else can, since it is gone. So result, error, cancellation, time-out and close may race
+/// as they like: each operation ends once.
+package enum Waiter<Value: Sendable>: Sendable {
+    /// Resumed on the executor of its task.
+    case task(UnsafeContinuation<Result<Value, Failure>, Never>)
+    /// Called in its socket's order of events.
+    case handler(@Sendable (Result<Value, Failure>) -> Void)
+
+    /// Suspends the calling task until the waiter that `body` stores is resumed.
+    package static func wait(
+        isolation: isolated (any Actor)? = #isolation, _ body: (Waiter) -> Void
+    ) async throws(Failure) -> Value {
+        let result = await withUnsafeContinuation { continuation in body(.task(continuation)) }
+        return try result.get()
+    }
+}
+
+extension Waiter {
+    /// Ends the wait. Never under a lock.
+    package func resume(_ result: Result<Value, Failure>) {
+        switch self {
+        case .task(let continuation): continuation.resume(returning: result)
+        case .handler(let body): body(result)
+        }
+    }
+}
+
+/// A waiter in a queue, with what can end it early.
+package struct Waiting<Value: Sendable>: Sendable {
+    package let ticket: Ticket
+    package let waiter: Waiter<Value>
+    package let deadline: Instant
+    /// Its task is the one that serves the socket: cancelled with it, without a handler of its own.
+    package let isServing: Bool
+
+    package init(ticket: Ticket, waiter: Waiter<Value>, deadline: Instant, isServing: Bool) {
+        self.ticket = ticket
+        self.waiter = waiter
+        self.deadline = deadline
+        self.isServing = isServing
+    }
+}
+
+/// Names one pending operation of one socket.
+package struct Ticket: Hashable, Sendable, Comparable {
+    package let number: UInt64
+
+    package init(number: UInt64) { self.number = number }
+
+    package static func < (left: Ticket, right: Ticket) -> Bool { left.number < right.number }
+}
+
+/// Waiters in order. Most sockets have none or one, so the first is kept without an array.
+package struct WaiterQueue<Value: Sendable>: Sendable {
+    private var head: Waiting<Value>?
+    private var rest: [Waiting<Value>] = []
+
+    package init() {}
+
+    package var isEmpty: Bool { head == nil }
+
+    package mutating func append(_ waiting: Waiting<Value>) {
+        if head == nil { head = waiting } else { rest.append(waiting) }
+    }
+
+    /// Puts back somebody who was first and must wait again.
+    package mutating func prepend(_ waiting: Waiting<Value>) {
+        if let head { rest.insert(head, at: 0) }
+        head = waiting
+    }
+
+    package mutating func popFirst() -> Waiting<Value>? {
+        guard let first = head.take() else { return nil }
+        if !rest.isEmpty { head = rest.removeFirst() }
+        return first
+    }
+
+    /// Takes out the waiter with this ticket; nil when it is gone already.
+    package mutating func remove(_ ticket: Ticket) -> Waiting<Value>? {
+        if head?.ticket == ticket { return popFirst() }
+        guard let index = rest.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+        return rest.remove(at: index)
+    }
+
+    /// Takes out all for whom `isIncluded` holds, in order.
+    package mutating func removeAll(where isIncluded: (Waiting<Value>) -> Bool) -> [Waiting<Value>] {
+        guard head != nil else { return [] }
+        var removed: [Waiting<Value>] = []
+        var kept = WaiterQueue()
+        while let next = popFirst() {
+            if isIncluded(next) { removed.append(next) } else { kept.append(next) }
+        }
+        self = kept
+        return removed
+    }
+
+    /// The first deadline of all.
+    package var earliestDeadline: Instant {
+        var earliest = head?.deadline ?? .never
+        for waiting in rest where waiting.deadline < earliest { earliest = waiting.deadline }
+        return earliest
+    }
+}

@@ -1,0 +1,44 @@
+internal import CSocketShims
+
+/// What the process and its machine say of themselves.
+package enum ProcessCalls {
+    /// Processors that this process may use; at least one.
+    package static var processorCount: Int { Int(csocket_processor_count()) }
+
+    /// getenv(3).
+    package static func environment(_ name: String) -> String? {
+        csocket_environment(name).map { String(cString: $0) }
+    }
+
+    /// Starts a thread of the SDK: detached, every signal blocked.
+    package static func startThread(
+        _ name: String, _ body: @escaping @Sendable () -> Void
+    ) -> SystemResult<Void> {
+        let context = Unmanaged.passRetained(ThreadBody(body))
+        let result = outcome(
+            csocket_thread_start(
+                name,
+                { context in
+                    guard let context else { return }
+                    Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
+                }, context.toOpaque()))
+        if case .failure = result { context.release() }
+        return result.map { _ in }
+    }
+
+    private final class ThreadBody: Sendable {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+}
+
+/// 64 KiB of the calling thread, for one system call at a time: whoever takes it uses it before calling anything else.
+package enum Scratch {
+    package static let size = Int(CSOCKET_SCRATCH_SIZE)
+
+    /// The calling thread's buffer.
+    @inline(__always)
+    package static var buffer: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: csocket_scratch(), count: Int(CSOCKET_SCRATCH_SIZE))
+    }
+}

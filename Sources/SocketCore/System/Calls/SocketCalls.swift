@@ -1,0 +1,69 @@
+internal import CSocketShims
+
+/// Making, naming and ending sockets. One function a system call: the place where a test can inject a fault.
+package enum SocketCalls {
+    /// What kind of service a socket gives.
+    package enum Kind: Sendable {
+        case stream
+        case datagram
+    }
+
+    /// socket(2): close-on-exec, nonblocking, without SIGPIPE.
+    package static func open(_ family: SocketAddress.Family, _ kind: Kind) -> SystemResult<OwnedDescriptor> {
+        let type = kind == .stream ? CSOCKET_STREAM : CSOCKET_DATAGRAM
+        return owned(uninterrupted { csocket_open(Int32(family.rawValue), Int32(type)) })
+    }
+
+    /// accept4(2). Fills `peer`.
+    package static func accept(_ descriptor: Int32, from peer: inout SocketAddress) -> SystemResult<OwnedDescriptor> {
+        owned(uninterrupted { csocket_accept(descriptor, &peer.native) })
+    }
+
+    private static func owned(_ result: SystemResult<Int>) -> SystemResult<OwnedDescriptor> {
+        switch result {
+        case .success(let number): .success(OwnedDescriptor(adopting: Int32(number)))
+        case .failure(let error): .failure(error)
+        }
+    }
+
+    /// bind(2).
+    package static func bind(_ descriptor: Int32, to address: SocketAddress) -> SystemResult<Void> {
+        withUnsafePointer(to: address.native) { native in
+            uninterrupted { csocket_bind(descriptor, native) }.map { _ in }
+        }
+    }
+
+    /// connect(2). `.inProgress` is the ordinary answer; `.interrupted` means the same and is not retried.
+    package static func connect(_ descriptor: Int32, to address: SocketAddress) -> SystemResult<Void> {
+        withUnsafePointer(to: address.native) { native in
+            outcome(csocket_connect(descriptor, native)).map { _ in }
+        }
+    }
+
+    /// listen(2).
+    package static func listen(_ descriptor: Int32, backlog: Int) -> SystemResult<Void> {
+        outcome(csocket_listen(descriptor, Int32(clamping: backlog))).map { _ in }
+    }
+
+    /// getsockname(2).
+    package static func localAddress(_ descriptor: Int32) -> SystemResult<SocketAddress> {
+        var address = csocket_address()
+        return outcome(csocket_local_address(descriptor, &address)).map { _ in SocketAddress(native: address) }
+    }
+
+    /// getpeername(2).
+    package static func peerAddress(_ descriptor: Int32) -> SystemResult<SocketAddress> {
+        var address = csocket_address()
+        return outcome(csocket_peer_address(descriptor, &address)).map { _ in SocketAddress(native: address) }
+    }
+
+    /// shutdown(2), our direction: the peer reads the end of input after the last byte.
+    package static func finishOutput(_ descriptor: Int32) -> SystemResult<Void> {
+        outcome(csocket_shutdown(descriptor, Int32(CSOCKET_SHUT_WRITE))).map { _ in }
+    }
+
+    /// shutdown(2), both directions: wakes whoever waits on another thread, and lets nothing more in.
+    package static func shutdown(_ descriptor: Int32) -> SystemResult<Void> {
+        outcome(csocket_shutdown(descriptor, Int32(CSOCKET_SHUT_BOTH))).map { _ in }
+    }
+}

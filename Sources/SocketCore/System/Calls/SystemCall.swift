@@ -1,0 +1,32 @@
+/// The result of a system call: a count or a descriptor, or why there is none.
+package typealias SystemResult<Value: ~Copyable> = Result<Value, SystemError>
+
+/// Names of the system calls, for errors and traces.
+package enum SystemCall: String, Sendable, Hashable {
+    case accept, bind, close, connect, epoll, getsockname, getpeername, getsockopt, kqueue, listen, poll
+    case receive = "recv"
+    case receiveMessage = "recvmsg"
+    case resolve = "getaddrinfo"
+    case send
+    case sendTo = "sendto"
+    case setOption = "setsockopt"
+    case shutdown
+    case socket
+    case thread = "pthread_create"
+}
+
+/// Turns the shims' convention (a value, or minus the errno) into a result.
+@inline(__always)
+func outcome<Number: SignedInteger>(_ value: Number) -> SystemResult<Int> {
+    value < 0 ? .failure(SystemError(rawValue: Int32(truncatingIfNeeded: -Int(value)))) : .success(Int(value))
+}
+
+/// The same, calling again as long as a signal interrupts. Not for `close` and `connect`, which must not be repeated.
+@inline(__always)
+func uninterrupted<Number: SignedInteger>(_ call: () -> Number) -> SystemResult<Int> {
+    while true {
+        let result = outcome(call())
+        if case .failure(.interrupted) = result { continue }
+        return result
+    }
+}
