@@ -5,12 +5,16 @@ internal import SocketCore
 /// Listeners run on the socket's loop, one at a time, in the order of what happened, unless the socket delivers
 /// somewhere else (`deliver(on:)`). They may call anything, `on`, `off` and `close` included.
 public struct SocketEvent<Socket, Payload>: Sendable {
-    let kind: EventKind
-    let payload: @Sendable (EngineEvent) -> Payload?
+    /// A listener of the engine's events that calls a listener of this one's payload.
+    typealias Binding = @Sendable (@escaping @Sendable (Payload) -> Void) -> @Sendable (EngineEvent) -> Void
 
-    init(_ kind: EventKind, _ payload: @escaping @Sendable (EngineEvent) -> Payload?) {
+    let kind: EventKind
+    // Made where the payload's type is known, so that no event pays for generic code.
+    let bind: Binding
+
+    init(_ kind: EventKind, bind: @escaping Binding) {
         self.kind = kind
-        self.payload = payload
+        self.bind = bind
     }
 }
 
@@ -22,33 +26,39 @@ public struct SocketListener: Sendable, Hashable {
 
 extension SocketEvent where Payload == Void {
     init(_ kind: EventKind) {
-        self.init(kind) { _ in () }
+        self.init(kind) { listener in { _ in listener(()) } }
     }
 }
 
 extension SocketEvent where Payload == SocketMessageInfo {
     static func makeMessage() -> SocketEvent {
-        SocketEvent(.message) { event in
-            guard case .message(let bytes, let source, let isTruncated) = event else { return nil }
-            return SocketMessageInfo(bytes, from: source, isTruncated: isTruncated)
+        SocketEvent(.message) { listener in
+            { event in
+                guard case .message(let bytes, let source, let isTruncated) = event else { return }
+                listener(SocketMessageInfo(bytes, from: source, isTruncated: isTruncated))
+            }
         }
     }
 }
 
 extension SocketEvent where Payload == SocketCloseInfo {
     static func makeClose() -> SocketEvent {
-        SocketEvent(.close) { event in
-            guard case .close(let failure) = event else { return nil }
-            return SocketCloseInfo(error: failure.map { SocketError($0, .receive) })
+        SocketEvent(.close) { listener in
+            { event in
+                guard case .close(let failure) = event else { return }
+                listener(SocketCloseInfo(error: failure.map { SocketError($0, .receive) }))
+            }
         }
     }
 }
 
 extension SocketEvent where Payload == SocketError {
     static func makeError(_ operation: SocketOperation) -> SocketEvent {
-        SocketEvent(.error) { event in
-            guard case .error(let failure, let address) = event else { return nil }
-            return SocketError(failure, operation, address?.description)
+        SocketEvent(.error) { listener in
+            { event in
+                guard case .error(let failure, let address) = event else { return }
+                listener(SocketError(failure, operation, address?.description))
+            }
         }
     }
 }

@@ -54,9 +54,7 @@ extension StreamSocket {
     private func add<Payload>(
         _ event: SocketEvent<Self, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
     ) -> SocketListener {
-        let ticket = stream.driver.on(event.kind, once: once) { [payload = event.payload] event in
-            if let payload = payload(event) { listener(payload) }
-        }
+        let ticket = stream.driver.on(event.kind, once: once, event.bind(listener))
         return SocketListener(ticket: ticket, socket: ObjectIdentifier(stream.driver))
     }
 

@@ -28,10 +28,15 @@ public struct StreamHandle: Sendable {
     }
 
     /// A completion handler of the engine that calls the program's.
-    func completion<Value>(
-        _ operation: SocketOperation, _ body: @escaping @Sendable (Result<Value, SocketError>) -> Void
-    ) -> @Sendable (Result<Value, Failure>) -> Void {
-        { [self] result in body(result.mapError { error($0, operation) }) }
+    func completion(
+        _ operation: SocketOperation, _ body: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) -> @Sendable (Result<Void, Failure>) -> Void {
+        { [self] result in
+            switch result {
+            case .success: body(.success(()))
+            case .failure(let failure): body(.failure(error(failure, operation)))
+            }
+        }
     }
 }
 

@@ -4,9 +4,11 @@ extension SocketEvent where Socket == TCPSocketServer, Payload == TCPSocketConne
     /// A connection was accepted. It is neither read nor watched before the listeners have returned, so this is the
     /// place to add its own.
     public static var connect: SocketEvent {
-        SocketEvent(.connect) { event in
-            guard case .accepted(_, let face) = event else { return nil }
-            return face as? TCPSocketConnection
+        SocketEvent(.connect) { listener in
+            { event in
+                guard case .accepted(_, let face) = event, let connection = face as? TCPSocketConnection else { return }
+                listener(connection)
+            }
         }
     }
 }
@@ -70,9 +72,7 @@ extension TCPSocketServer {
     private func add<Payload>(
         _ event: SocketEvent<TCPSocketServer, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
     ) -> SocketListener {
-        let ticket = driver.on(event.kind, once: once) { [payload = event.payload] event in
-            if let payload = payload(event) { listener(payload) }
-        }
+        let ticket = driver.on(event.kind, once: once, event.bind(listener))
         return SocketListener(ticket: ticket, socket: ObjectIdentifier(driver))
     }
 

@@ -71,9 +71,7 @@ extension UDPSocket {
     private func add<Payload>(
         _ event: SocketEvent<UDPSocket, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
     ) -> SocketListener {
-        let ticket = driver.on(event.kind, once: once) { [payload = event.payload] event in
-            if let payload = payload(event) { listener(payload) }
-        }
+        let ticket = driver.on(event.kind, once: once, event.bind(listener))
         return SocketListener(ticket: ticket, socket: ObjectIdentifier(driver))
     }
 

@@ -118,14 +118,14 @@ extension DatagramDriver {
                 state.noteActivity()
                 switch result {
                 case .success:
-                    return (.sent, state.write.wrote(isBlocked: false, tick: tick), state.wantsTurnAfterWriting)
+                    return (.sent, state.write.wrote(isBlocked: false, tick: tick), state.wantsTurnAfterWriting())
                 case .failure(.wouldBlock):
                     let didClear = state.write.wrote(isBlocked: true, tick: tick)
                     return (.queued(state.enqueue(bytes, destination)), didClear, true)
                 case .failure(let error):
                     let didClear = state.write.wrote(isBlocked: false, tick: tick)
                     let failure = Failure.system(error, .sendTo, sent: 0, remaining: bytes.count)
-                    return (.failed(failure), didClear, state.wantsTurnAfterWriting)
+                    return (.failed(failure), didClear, state.wantsTurnAfterWriting())
                 }
             }
             if didClear { rearm(.write) }
@@ -217,7 +217,7 @@ extension DatagramDriver {
 
     private func admitReader(isNext: Bool, isEager: Bool) throws(Failure) -> (Int32, UInt32)? {
         try state.withLock { state throws(Failure) in
-            if let failure = state.refusalOfReading {
+            if let failure = state.refusalOfReading() {
                 if isNext { state.read.relinquish() }
                 throw failure
             }
@@ -235,7 +235,7 @@ extension DatagramDriver {
         let (didClear, mustTurn): (Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let didClear = state.finishReading(result, tick: tick)
-            return (didClear, state.hasErrors || state.wantsTurnAfterReading)
+            return (didClear, state.hasErrors || state.wantsTurnAfterReading())
         }
         if didClear { rearm(.read) }
         if mustTurn { requestTurn() }
@@ -262,10 +262,10 @@ extension DatagramDriver {
 
     private func enqueueReader(_ waiter: Waiter<Void>, _ ticket: Ticket?, _ deadline: Instant) {
         let (refusal, mustTurn): (Failure?, Bool) = state.withLock { state in
-            if let failure = state.refusalOfReading { return (failure, false) }
+            if let failure = state.refusalOfReading() { return (failure, false) }
             let ticket = ticket ?? state.nextTicket()
             state.readers.append(Waiting(ticket: ticket, waiter: waiter, deadline: deadline, isServing: false))
-            return (nil, !state.isRegistered || deadline < state.timer || state.wantsTurnAfterReading)
+            return (nil, !state.isRegistered || deadline < state.timer || state.wantsTurnAfterReading())
         }
         if let refusal { waiter.resume(.failure(refusal)) }
         if mustTurn { requestTurn() }
@@ -309,7 +309,7 @@ extension DatagramDriver {
 }
 
 extension DatagramState {
-    fileprivate var refusalOfReading: Failure? {
+    fileprivate mutating func refusalOfReading() -> Failure? {
         switch phase {
         case .flushing, .closed: .closed
         case .fresh: .invalidState(.notBound)
@@ -317,12 +317,12 @@ extension DatagramState {
         }
     }
 
-    fileprivate var wantsTurnAfterReading: Bool {
+    fileprivate mutating func wantsTurnAfterReading() -> Bool {
         let interest: ReadMachine.Interest = readers.isEmpty ? (outbox.hasListener(.message) ? .listeners : []) : .reader
         return !interest.isEmpty && read.hasDemand(interest)
     }
 
-    fileprivate var wantsTurnAfterWriting: Bool { write.canFlush || phase > .bound }
+    fileprivate mutating func wantsTurnAfterWriting() -> Bool { write.canFlush || phase > .bound }
 
     fileprivate mutating func enqueue(_ bytes: [UInt8], _ destination: SocketAddress) -> Ticket {
         let ticket = nextTicket()

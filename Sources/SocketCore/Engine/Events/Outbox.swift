@@ -57,10 +57,12 @@ package struct Listener: Sendable {
 /// Completions stand in the same queue as events, so that "connect" comes before the completion of its own call and
 /// "close" last of all. Guarded by the socket's lock; deliveries happen outside of it, one at a time.
 package struct Outbox: Sendable {
-    /// Something to tell.
+    /// Something to tell. Small, because it is moved about a lot.
     package enum Item: Sendable {
-        case event(EngineEvent)
+        indirect case event(EngineEvent)
         case call(@Sendable () -> Void)
+        /// The completion of a send that succeeded: the most frequent of all.
+        case sent(@Sendable (Result<Void, Failure>) -> Void)
     }
 
     /// An item with those who are to hear it.
@@ -72,15 +74,15 @@ package struct Outbox: Sendable {
         package func perform() {
             switch item {
             case .call(let body): body()
-            case .event(let event):
-                let kind = event.kind
-                for listener in listeners where listener.kind == kind { listener.body(event) }
+            case .sent(let body): body(.success(()))
+            case .event(let event): listeners.tell(event)
             }
         }
     }
 
     package private(set) var listeners: [Listener] = []
     private var kinds: UInt16 = 0
+    private var hasOnce = false
     private var first: Item?
     private var rest: [Item] = []
     /// A delivery is under way.
@@ -91,8 +93,11 @@ package struct Outbox: Sendable {
     /// Whether nothing waits to be told.
     package var isEmpty: Bool { first == nil }
 
-    /// Whether a delivery may start.
+    /// Whether an event could be told at once.
     package var isIdle: Bool { !isDelivering && first == nil }
+
+    /// Whether `beginDelivery` has something.
+    package var canDeliver: Bool { !isDelivering && first != nil }
 
     /// Whether anybody listens to `kind`.
     package func hasListener(_ kind: EventKind) -> Bool { kinds & (1 << kind.rawValue) != 0 }
@@ -101,6 +106,7 @@ package struct Outbox: Sendable {
     package mutating func add(_ listener: Listener) {
         listeners.append(listener)
         kinds |= 1 << listener.kind.rawValue
+        if listener.isOnce { hasOnce = true }
     }
 
     /// Removes listeners; from the next delivery on they hear nothing. Returns what there was before, for the caller to
@@ -109,6 +115,7 @@ package struct Outbox: Sendable {
         let before = listeners
         listeners.removeAll(where: isIncluded)
         kinds = listeners.reduce(0) { $0 | 1 << $1.kind.rawValue }
+        hasOnce = listeners.contains(where: \.isOnce)
         return before
     }
 
@@ -134,28 +141,41 @@ package struct Outbox: Sendable {
         return begin(item)
     }
 
-    /// Starts the delivery of an event that overtakes nothing: `isIdle` must hold.
-    package mutating func beginDelivery(of event: EngineEvent) -> Delivery {
-        begin(.event(event))
+    /// Starts the delivery of an event that overtakes nothing (`isIdle` must hold) to those who are to hear it.
+    package mutating func beginDelivery(of kind: EventKind) -> [Listener] {
+        isDelivering = true
+        return hear(kind)
     }
 
     private mutating func begin(_ item: Item) -> Delivery {
         isDelivering = true
         guard case .event(let event) = item else { return Delivery(item: item, listeners: []) }
+        return Delivery(item: item, listeners: hear(event.kind))
+    }
+
+    /// Those who hear an event of this kind now. One who wanted to hear it once is gone afterwards.
+    private mutating func hear(_ kind: EventKind) -> [Listener] {
         let heard = listeners
-        let kind = event.kind
         if kind == .close {
             // The last event: dropping the listeners here breaks the cycles that their captures make.
             listeners = []
             kinds = 0
-        } else if heard.contains(where: { $0.isOnce && $0.kind == kind }) {
+        } else if hasOnce {
             _ = remove { $0.isOnce && $0.kind == kind }
         }
-        return Delivery(item: item, listeners: heard)
+        return heard
     }
 
     /// The delivery under way has ended.
     package mutating func endDelivery() { isDelivering = false }
+}
+
+extension [Listener] {
+    /// Tells those of them who listen to events of this kind. Never under a lock.
+    package func tell(_ event: EngineEvent) {
+        let kind = event.kind
+        for listener in self where listener.kind == kind { listener.body(event) }
+    }
 }
 
 /// Where listeners and completions run.
@@ -164,4 +184,9 @@ package enum DeliveryContext: Sendable {
     case loop
     /// Through an executor of the program: one delivery at a time is handed to it.
     case executor(@Sendable (@escaping @Sendable () -> Void) -> Void)
+
+    /// Whether deliveries are made on the loop.
+    package var isLoop: Bool {
+        if case .loop = self { true } else { false }
+    }
 }

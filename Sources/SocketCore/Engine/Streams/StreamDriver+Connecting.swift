@@ -106,6 +106,7 @@ extension StreamDriver {
     /// meanwhile; then both are left to the caller.
     private func open(_ connected: ConnectionAttempt.Connected, peer: SocketAddress) -> Bool {
         let local = try? SocketCalls.localAddress(connected.number).get()
+        peerForMessages = peer
         let isWanted = state.withLock { state in
             guard state.life.open() else { return false }
             state.descriptor.adopt(OwnedDescriptor(adopting: connected.number))

@@ -84,7 +84,7 @@ extension StreamDriver {
 
     private func admitReader(isNext: Bool, isEager: Bool) -> ReaderAdmission {
         state.withLock { state in
-            if let failure = state.refusalOfReading {
+            if let failure = state.refusalOfReading() {
                 if isNext { state.read.relinquish() }
                 return .failed(failure)
             }
@@ -108,13 +108,13 @@ extension StreamDriver {
             _ = state.descriptor.giveBack()
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
             // Whoever waits behind this reader, or a listener that came meanwhile, is served by the loop.
-            return (didClear, state.wantsTurnAfterReading)
+            return (didClear, state.wantsTurnAfterReading())
         }
         if didClear { rearm(.read) }
         if mustTurn { requestTurn() }
         switch result {
         case .success(0): return .ended
-        case .success(let count): return .bytes([UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<count])))
+        case .success(let count): return .bytes(Scratch.copy(count))
         case .failure(.wouldBlock): return .wouldBlock
         case .failure(let error): return .failed(.system(error, .receive))
         }
@@ -150,12 +150,12 @@ extension StreamDriver {
             case failed(Failure)
         }
         let outcome: Outcome = state.withLock { state in
-            if let failure = state.refusalOfReading { return .failed(failure) }
+            if let failure = state.refusalOfReading() { return .failed(failure) }
             if isServing, state.isServingCancelled { return .failed(.cancelled()) }
             let waiting = Waiting(
                 ticket: ticket ?? state.nextTicket(), waiter: waiter, deadline: deadline, isServing: isServing)
             state.readers.append(waiting)
-            return .enqueued(mustTurn: state.use() || deadline < state.timer || state.wantsTurnAfterReading)
+            return .enqueued(mustTurn: state.use() || deadline < state.timer || state.wantsTurnAfterReading())
         }
         switch outcome {
         case .enqueued(let mustTurn): if mustTurn { requestTurn() }
@@ -175,21 +175,27 @@ extension StreamDriver {
     func readForListeners(_ number: Int32, _ tick: UInt32, mayRead: Bool) -> StreamState.Step {
         let buffer = Scratch.buffer
         let result = StreamCalls.receive(number, into: buffer)
-        var bytes: [UInt8] = []
-        if case .success(let count) = result, count > 0 {
-            bytes = [UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        }
-        let (didClear, step): (Bool, StreamState.Step) = state.withLock { state in
-            let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
-            if !bytes.isEmpty, let peer = state.peer {
-                let event = EngineEvent.message(bytes, from: peer)
-                if state.outbox.isIdle { return (didClear, .deliver(state.outbox.beginDelivery(of: event))) }
-                state.outbox.emit(event)
+        guard case .success(let count) = result, count > 0 else {
+            let (didClear, step) = state.withLock { state in
+                let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
+                return (didClear, state.step(mayRead: mayRead))
             }
-            return (didClear, state.step(mayRead: mayRead))
+            if didClear { rearm(.read) }
+            return step
+        }
+        let event = EngineEvent.message(Scratch.copy(count), from: peerForMessages)
+        let (didClear, listeners) = state.withLock { state in
+            let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
+            if state.outbox.isIdle, state.settings.delivery.isLoop {
+                return (didClear, state.outbox.beginDelivery(of: .message))
+            }
+            state.outbox.emit(event)
+            return (didClear, [])
         }
         if didClear { rearm(.read) }
-        return step
+        if listeners.isEmpty { return state.withLock { $0.step(mayRead: mayRead) } }
+        listeners.tell(event)
+        return endDelivery(mayRead: mayRead)
     }
 
     /// Looks, without taking anything, whether the peer's direction is over.
@@ -238,7 +244,7 @@ extension ReadMachine.Outcome {
 
 extension StreamState {
     /// Why a pull cannot be served now; nil when it can.
-    fileprivate var refusalOfReading: Failure? {
+    fileprivate mutating func refusalOfReading() -> Failure? {
         if life.isClosing { return life.failure ?? .closed }
         if life.phase != .open { return .notConnected }
         if outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
@@ -246,7 +252,7 @@ extension StreamState {
     }
 
     /// Whether somebody behind the reader that just finished, or just queued, can be served right away.
-    fileprivate var wantsTurnAfterReading: Bool {
+    fileprivate mutating func wantsTurnAfterReading() -> Bool {
         if life.request != nil || !outbox.isEmpty { return true }
         let interest: ReadMachine.Interest = readers.isEmpty ? (outbox.hasListener(.message) ? .listeners : []) : .reader
         return !interest.isEmpty && read.hasDemand(interest)

@@ -40,7 +40,7 @@ extension StreamDriver {
                 case outcome(SendOutcome)
             }
             let admission: Admission = state.withLock { state in
-                if let failure = state.refusalOfSending { return .outcome(.failed(failure)) }
+                if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
                 if bytes.isEmpty { return .outcome(.sent) }
                 switch state.write.admit() {
                 case .finished: return .outcome(.failed(.invalidState(.finished)))
@@ -72,9 +72,9 @@ extension StreamDriver {
                 return (.failed(.system(error, .send, sent: 0, remaining: bytes.count)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
-            if count == bytes.count { return (.sent, didClear, state.wantsTurnAfterWriting) }
+            if count == bytes.count { return (.sent, didClear, state.wantsTurnAfterWriting()) }
             let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
-            return (.queued(ticket), didClear, state.wantsTurnAfterWriting)
+            return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }
         if didClear { rearm(.write) }
         endings.perform()
@@ -118,7 +118,7 @@ extension StreamDriver {
         _ source: Source, timeout: Duration?, _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
     ) {
         switch beginSend(source) {
-        case .sent: complete { body(.success(())) }
+        case .sent: completeSend(body)
         case .failed(let failure): complete { body(.failure(failure)) }
         case .queued(let ticket):
             let waiter = Waiter<Void>.handler { [self] result in complete { body(result) } }
@@ -206,13 +206,13 @@ extension StreamDriver {
 
 extension StreamState {
     /// Why nothing can be sent now; nil when something can.
-    fileprivate var refusalOfSending: Failure? {
+    fileprivate mutating func refusalOfSending() -> Failure? {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
         return nil
     }
 
-    fileprivate var wantsTurnAfterWriting: Bool {
+    fileprivate mutating func wantsTurnAfterWriting() -> Bool {
         write.canFlush || write.mustShutDown || life.request != nil || life.phase > .open
     }
 

@@ -12,6 +12,8 @@ package final class StreamDriver: LoopClient {
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
     nonisolated(unsafe) var connector: Connector?
+    /// The peer, for those who read on the loop: set before the socket is watched, and not changed again.
+    nonisolated(unsafe) var peerForMessages = SocketAddress(v4: 0)
     // Set before the serving task makes its first call.
     nonisolated(unsafe) package var servingTask: ServingTask?
 
@@ -28,6 +30,7 @@ package final class StreamDriver: LoopClient {
         loop: EventLoop, adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress, settings: StreamSettings
     ) {
         self.init(loop: loop)
+        peerForMessages = peer
         var descriptor: OwnedDescriptor? = consume descriptor
         state.withLock { state in
             if let descriptor = descriptor.take() { state.descriptor.adopt(descriptor) }
@@ -107,20 +110,18 @@ package final class StreamDriver: LoopClient {
             case .yield:
                 loop.yieldTurn(self)
                 return
-            case .end(let endings): endings.perform()
+            case .end: state.withLock { $0.takeRequest() }.perform()
             case .register(let number): register(number)
             case .release(let number, let isAbortive): release(number, isAbortive: isAbortive)
-            case .deliver(let delivery):
-                if let next = deliver(delivery, mayRead: mayRead) {
-                    step = next
-                    continue
-                }
+            case .deliver:
+                step = deliver(mayRead: mayRead)
+                continue
             case .flush(let number): flush(number)
             case .shutDown(let number):
                 // ENOTCONN: the peer has reset the connection; the read side tells.
                 _ = SocketCalls.finishOutput(number)
                 state.withLock { $0.didShutDown() }.perform()
-            case .resume(let waiter): waiter.resume(.success(()))
+            case .resume: resumeReader()
             case .read(let number, let tick):
                 reads += 1
                 step = readForListeners(number, tick, mayRead: reads < StreamDriver.readBudget)
@@ -137,24 +138,40 @@ package final class StreamDriver: LoopClient {
         }
     }
 
-    /// Tells listeners. Returns the next step when that was done here and now.
-    private func deliver(_ delivery: Outbox.Delivery, mayRead: Bool) -> StreamState.Step? {
-        let context = state.withLock { $0.settings.delivery }
+    /// Tells what is next in the outbox. Returns the next step.
+    private func deliver(mayRead: Bool) -> StreamState.Step {
+        let (delivery, context) = state.withLock { ($0.outbox.beginDelivery(), $0.settings.delivery) }
+        guard let delivery else { return .nothing }
         switch context {
         case .loop:
             delivery.perform()
-            return state.withLock { state in
-                state.outbox.endDelivery()
-                return state.step(mayRead: mayRead)
-            }
+            return endDelivery(mayRead: mayRead)
         case .executor(let run):
             run { [self] in
                 delivery.perform()
                 state.withLock { $0.outbox.endDelivery() }
                 loop.schedule(self)
             }
-            return nil
+            return state.withLock { $0.step(mayRead: mayRead) }
         }
+    }
+
+    /// A delivery that was made on the loop is over. Returns the next step.
+    func endDelivery(mayRead: Bool) -> StreamState.Step {
+        state.withLock { state in
+            state.outbox.endDelivery()
+            return state.step(mayRead: mayRead)
+        }
+    }
+
+    /// Lets the first waiting reader read; it has the turn.
+    private func resumeReader() {
+        let reader = state.withLock { state in
+            let reader = state.readers.popFirst()
+            if reader == nil { state.read.relinquish() }
+            return reader
+        }
+        reader?.waiter.resume(.success(()))
     }
 
     // MARK: Registration

@@ -1,5 +1,8 @@
 /// Everything about a stream socket that its lock guards: the machines, and those who wait.
 ///
+/// Questions about it are `mutating` functions and not properties where a hot path asks them: a property of a
+/// noncopyable value this large is handed a copy of all of it.
+///
 /// `step()` is the socket's one decision: what the loop does next. Calls from other threads change the state and ask
 /// for a turn; events from the kernel change the state and take one.
 struct StreamState: ~Copyable {
@@ -19,16 +22,16 @@ struct StreamState: ~Copyable {
         }
     }
 
-    /// What the loop does next.
+    /// What the loop does next. Plain numbers, since every event of every socket makes some of them.
     enum Step: Sendable {
         case nothing
-        case end(Endings)
+        case end
         case register(Int32)
         case release(Int32?, isAbortive: Bool)
-        case deliver(Outbox.Delivery)
+        case deliver
         case flush(Int32)
         case shutDown(Int32)
-        case resume(Waiter<Void>)
+        case resume
         case read(Int32, tick: UInt32)
         case probe(Int32, tick: UInt32)
         case discard(Int32, tick: UInt32)
@@ -95,7 +98,7 @@ struct StreamState: ~Copyable {
         closeIfAbandoned()
         closeAfterEnd()
         if life.phase == .discarding || isReleased { emitClose() }
-        if let endings = takeRequest() { return .end(endings) }
+        if life.request != nil { return .end }
         if life.phase == .closed, !isReleased {
             isReleased = true
             return .release(descriptor.number, isAbortive: wantsReset)
@@ -104,7 +107,7 @@ struct StreamState: ~Copyable {
             isRegistered = true
             return .register(number)
         }
-        if let delivery = outbox.beginDelivery() { return .deliver(delivery) }
+        if outbox.canDeliver { return .deliver }
         guard let number = descriptor.number, isRegistered else { return timerStep() }
         if write.canFlush { return .flush(number) }
         if let step = closingStep(number) { return step }
@@ -125,9 +128,7 @@ struct StreamState: ~Copyable {
         guard mayRead else { return read.hasDemand(interest) ? .yield : nil }
         switch read.demand(interest) {
         case .nothing: return nil
-        case .resumeReader:
-            guard let reader = readers.popFirst() else { return nil }
-            return .resume(reader.waiter)
+        case .resumeReader: return .resume
         case .readForListeners(let tick): return .read(number, tick: tick)
         case .probe(let tick): return .probe(number, tick: tick)
         case .discard(let tick): return .discard(number, tick: tick)
@@ -154,7 +155,7 @@ struct StreamState: ~Copyable {
     }
 
     private mutating func timerStep() -> Step {
-        let deadline = earliestDeadline
+        let deadline = earliestDeadline()
         guard deadline < timer else { return .nothing }
         timer = deadline
         return .setTimer(deadline)
@@ -176,9 +177,10 @@ struct StreamState: ~Copyable {
         life.close(.flush)
     }
 
-    private mutating func takeRequest() -> Endings? {
-        guard let request = life.takeRequest() else { return nil }
+    /// Takes up what was asked for: the next stage begins, and these operations end.
+    mutating func takeRequest() -> Endings {
         var endings = Endings()
+        guard let request = life.takeRequest() else { return endings }
         let isConnecting = connecting != nil
         if let waiter = connecting.take() { endings.waiting.append((waiter, .failure(life.failure ?? .aborted()))) }
         switch request {
@@ -253,7 +255,7 @@ struct StreamState: ~Copyable {
     // MARK: Time
 
     /// The earliest moment at which something must happen by itself.
-    private var earliestDeadline: Instant {
+    private mutating func earliestDeadline() -> Instant {
         if life.phase == .closed { return .never }
         var earliest = min(closeDeadline, lingerDeadline, readers.earliestDeadline)
         for sender in senders { if let waiting = sender.waiting { earliest = min(earliest, waiting.deadline) } }

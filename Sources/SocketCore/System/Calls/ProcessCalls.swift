@@ -36,6 +36,13 @@ package enum ProcessCalls {
 package enum Scratch {
     package static let size = Int(CSOCKET_SCRATCH_SIZE)
 
+    /// The first `count` bytes of the calling thread's buffer, as an array of that size.
+    @inline(__always)
+    package static func copy(_ count: Int) -> [UInt8] {
+        // Twice as fast as the initializer with an uninitialized capacity, which looks its storage's type up each time.
+        Array(UnsafeRawBufferPointer(rebasing: buffer[..<count]).assumingMemoryBound(to: UInt8.self))
+    }
+
     /// The calling thread's buffer.
     @inline(__always)
     package static var buffer: UnsafeMutableRawBufferPointer {
