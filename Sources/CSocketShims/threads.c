@@ -73,6 +73,12 @@ __attribute__((noinline)) void csocket_set_current_loop(void *loop) {
     current_loop = loop;
 }
 
+extern void *swift_task_getCurrent(void) __attribute__((swiftcall));
+
+const void *csocket_current_task(void) {
+    return swift_task_getCurrent();
+}
+
 static pthread_key_t scratch_key;
 static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
 static _Thread_local void *scratch;

@@ -20,6 +20,11 @@ int csocket_thread_start(const char *name, void (*body)(void *), void *context);
 void *csocket_current_loop(void);
 void csocket_set_current_loop(void *loop);
 
+// The Swift task that the calling thread runs, or NULL: an identity, for comparing. Asked of the runtime directly
+// (swift_task_getCurrent, part of its stable interface), since the library's own type for it can only be handled
+// through run-time type information, which costs more than the rest of a wait.
+const void *csocket_current_task(void);
+
 // Bytes for one system call on the calling thread; whoever gets them uses them before anything else can ask.
 enum { CSOCKET_SCRATCH_SIZE = 65536 };
 void *csocket_scratch(void);

@@ -16,12 +16,25 @@ internal import SocketCore
 /// Work that blocks stalls every socket of the loop; move it away, to a `Task.detached` or an actor of its own. The
 /// preference reaches `async let`, children in task groups and actors without an executor of their own. It does not
 /// reach `Task {}` and `Task.detached`, the main actor, and actors that have an executor.
-public final class SocketEventLoop: TaskExecutor, SerialExecutor {
+public final class SocketEventLoop: TaskExecutor {
+    /// This loop as the executor of actors. An actor on a socket's loop reaches the socket without a thread hop:
+    ///
+    /// ```swift
+    /// actor Session {
+    ///     let tcp = TCPSocket()
+    ///     nonisolated var unownedExecutor: UnownedSerialExecutor {
+    ///         tcp.eventLoop.serialExecutor.asUnownedSerialExecutor()
+    ///     }
+    /// }
+    /// ```
+    public let serialExecutor: SocketEventLoopSerialExecutor
     let core: EventLoop
 
     init(core: EventLoop) {
         self.core = core
-        core.setExecutor(self, serial: asUnownedSerialExecutor(), task: asUnownedTaskExecutor())
+        serialExecutor = SocketEventLoopSerialExecutor(core: core)
+        core.setExecutor(
+            self, serial: serialExecutor.asUnownedSerialExecutor(), task: asUnownedTaskExecutor())
     }
 
     /// Whether the caller runs on this loop's thread.
@@ -35,14 +48,28 @@ public final class SocketEventLoop: TaskExecutor, SerialExecutor {
     /// Runs a job of a task on the loop's thread.
     public func enqueue(_ job: consuming ExecutorJob) { core.enqueue(.job(UnownedJob(job))) }
 
-    /// This loop as the executor of an actor.
-    public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
-
     /// This loop as the executor that a task prefers.
     public func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
 
+}
+
+/// A socket loop as the executor of actors: see `SocketEventLoop.serialExecutor`.
+///
+/// An object of its own, because the jobs of an actor run isolated to it, and those of a task that only prefers the
+/// loop must not.
+public final class SocketEventLoopSerialExecutor: SerialExecutor {
+    private let core: EventLoop
+
+    init(core: EventLoop) { self.core = core }
+
+    /// Runs a job of an actor on the loop's thread.
+    public func enqueue(_ job: consuming ExecutorJob) { core.enqueue(.actorJob(UnownedJob(job))) }
+
+    /// This executor, for an actor's `unownedExecutor`.
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+
     /// Traps unless the caller runs on this loop: what `assumeIsolated` of an actor on this loop asks.
     public func checkIsolated() {
-        precondition(isCurrent, "not on socket loop \(core.number)")
+        precondition(core.isCurrent, "not on socket loop \(core.number)")
     }
 }

@@ -20,12 +20,7 @@ extension StreamSocket {
     /// }
     /// ```
     public func receive(timeout: Duration? = nil) async throws(SocketError) -> SocketMessageInfo? {
-        do throws(Failure) {
-            guard let bytes = try await stream.driver.receive(timeout: timeout) else { return nil }
-            return SocketMessageInfo(bytes, from: stream.driver.peerAddress ?? .any(.v4))
-        } catch {
-            throw stream.error(error, .receive)
-        }
+        try await stream.receive(timeout: timeout)
     }
 
     /// The next bytes, as many as have arrived, or nil at the end; as the async form.
@@ -36,7 +31,7 @@ extension StreamSocket {
         stream.driver.receive(timeout: timeout) { [stream] result in
             completion(
                 result.map { bytes in
-                    bytes.map { SocketMessageInfo($0, from: stream.driver.peerAddress ?? .any(.v4)) }
+                    bytes.map { SocketMessageInfo($0, from: stream.driver.peerForMessages) }
                 }
                 .mapError { stream.error($0, .receive) })
         }
@@ -50,6 +45,42 @@ extension StreamSocket {
     /// }
     /// ```
     public var messages: StreamMessages { StreamMessages(stream: stream) }
+}
+
+extension StreamHandle {
+    /// One receive: everything that does not wait is synchronous, and the wait is one suspension.
+    @inline(__always)
+    fileprivate func receive(
+        timeout: Duration?, isolation: isolated (any Actor)? = #isolation
+    ) async throws(SocketError) -> SocketMessageInfo? {
+        var isNext = false
+        var deadline: Instant?
+        let isEager = timeout.map { $0 <= .zero } ?? false
+        while true {
+            switch driver.tryReceive(isNext: isNext, isEager: isEager) {
+            case .bytes(let bytes): return SocketMessageInfo(bytes, from: driver.peerForMessages)
+            case .ended: return nil
+            case .failed(let failure): throw error(failure, .receive)
+            case .wait: break
+            }
+            let until = deadline ?? timeout.map { Instant.now.advanced(by: $0) } ?? .never
+            deadline = until
+            if driver.isServedByCurrentTask {
+                // Suspended right here: each async function in between would cost a look for the right executor.
+                let result: Result<Void, Failure> = await withUnsafeContinuation {
+                    driver.enqueueServingReader($0, until)
+                }
+                if case .failure(let failure) = result { throw error(failure, .receive) }
+            } else {
+                do throws(Failure) {
+                    try await driver.waitToRead(until)
+                } catch {
+                    throw self.error(error, .receive)
+                }
+            }
+            isNext = true
+        }
+    }
 }
 
 /// What arrives on a stream socket, chunk by chunk, until the peer ends its direction.
@@ -75,12 +106,7 @@ public struct StreamMessages: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> SocketMessageInfo? {
-            do throws(SocketCore.Failure) {
-                guard let bytes = try await stream.driver.receive(timeout: nil) else { return nil }
-                return SocketMessageInfo(bytes, from: stream.driver.peerAddress ?? .any(.v4))
-            } catch {
-                throw stream.error(error, .receive)
-            }
+            try await stream.receive(timeout: nil, isolation: actor)
         }
     }
 }

@@ -21,11 +21,9 @@ extension StreamSocket {
     /// try await tcp.send([0x48, 0x69])
     /// ```
     public func send(_ bytes: [UInt8], timeout: Duration? = nil) async throws(SocketError) {
-        do throws(Failure) {
-            try await stream.driver.send(.array(bytes), timeout: timeout)
-        } catch {
-            throw stream.error(error, .send)
-        }
+        let outcome = stream.driver.beginSend(.array(bytes))
+        if case .sent = outcome { return }
+        try await stream.end(outcome, timeout)
     }
 
     /// Sends text as UTF-8, and returns when the kernel has taken every byte. As `send(_: TCPSendOptions)` otherwise.
@@ -37,15 +35,8 @@ extension StreamSocket {
     /// As `send(_: TCPSendOptions)` otherwise.
     public func send(_ bytes: RawSpan, timeout: Duration? = nil) async throws(SocketError) {
         let outcome = bytes.withUnsafeBytes { stream.driver.beginSend(.borrowed($0)) }
-        do throws(Failure) {
-            switch outcome {
-            case .sent: return
-            case .failed(let failure): throw failure
-            case .queued(let ticket): try await stream.driver.waitForSend(ticket, timeout: timeout)
-            }
-        } catch {
-            throw stream.error(error, .send)
-        }
+        if case .sent = outcome { return }
+        try await stream.end(outcome, timeout)
     }
 
     // MARK: Completion handlers
@@ -93,6 +84,21 @@ extension StreamSocket {
             return try options.data.encoded(options.encoding)
         } catch {
             throw stream.error(error, .send)
+        }
+    }
+}
+
+extension StreamHandle {
+    /// Waits for the end of a send that was not over at once.
+    fileprivate func end(_ outcome: StreamDriver.SendOutcome, _ timeout: Duration?) async throws(SocketError) {
+        do throws(Failure) {
+            switch outcome {
+            case .sent: return
+            case .failed(let failure): throw failure
+            case .queued(let ticket): try await driver.waitForSend(ticket, timeout: timeout)
+            }
+        } catch {
+            throw self.error(error, .send)
         }
     }
 }

@@ -215,7 +215,11 @@ package final class EventLoop: Sendable {
         while budget > 0, let task = own.pointee.jobs.popFirst() {
             budget -= 1
             switch task {
-            case .job(let job): run(job)
+            case .job(let job):
+                // Not isolated to anything: a task that only prefers this loop would otherwise find itself on an
+                // executor that is not its own, and go through the queue at every return from an async call.
+                if let executor = own.pointee.taskExecutor { job.runSynchronously(on: executor) }
+            case .actorJob(let job): run(job)
             case .turn(let client): client.turn()
             case .call(let body): body()
             }

@@ -2,6 +2,8 @@
 package enum LoopTask: Sendable {
     /// A piece of an async function whose task prefers this loop.
     case job(UnownedJob)
+    /// A piece of an async function of an actor whose executor is this loop.
+    case actorJob(UnownedJob)
     /// A turn of a driver.
     case turn(any LoopClient)
     /// Anything else. Allocates, so nothing on a hot path uses it.

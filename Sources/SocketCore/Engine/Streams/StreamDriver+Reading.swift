@@ -1,41 +1,33 @@
 // Bytes from the kernel to whoever wants them: a receive that waits, the message listeners, or nobody.
 extension StreamDriver {
-    private enum Attempt {
+    /// How far a receive came without waiting.
+    package enum ReceiveOutcome: Sendable {
         case bytes([UInt8])
         case ended
-        case wouldBlock
+        /// Nothing is there: wait with `waitToRead`, and try again as the next in turn.
+        case wait
         case failed(Failure)
     }
 
     // MARK: Pulling
 
-    /// The next bytes, as many as one call brings; nil at the end of input.
+    /// Takes the next bytes, as many as one call brings, without waiting.
     ///
-    /// Tries at once and waits only if there is nothing. Cancelled or out of time, it leaves the socket and its bytes
-    /// to the next reader.
-    package func receive(timeout: Duration?) async throws(Failure) -> [UInt8]? {
-        var isNext = false
-        var deadline: Instant?
-        let isEager = timeout.map { $0 <= .zero } ?? false
+    /// `isNext`: the caller has waited, and has the turn. `isEager`: it will not wait, so the kernel is asked even when
+    /// cached readiness says that there is nothing, and `.wait` becomes a time-out.
+    package func tryReceive(isNext: Bool, isEager: Bool) -> ReceiveOutcome {
+        var isNext = isNext
         while true {
             switch admitReader(isNext: isNext, isEager: isEager) {
             case .read(let number, let tick):
                 switch readOnce(number, tick) {
-                case .bytes(let bytes): return bytes
-                case .ended: return nil
-                case .failed(let failure): throw failure
-                case .wouldBlock:
-                    if isEager { throw .timedOut() }
-                    isNext = false
+                case .wait: if isEager { return .failed(.timedOut()) }
+                case let outcome: return outcome
                 }
-            case .ended: return nil
-            case .failed(let failure): throw failure
-            case .wait:
-                if isEager { throw .timedOut() }
-                let until = deadline ?? timeout.map { Instant.now.advanced(by: $0) } ?? .never
-                deadline = until
-                try await waitToRead(until)
-                isNext = true
+                isNext = false
+            case .ended: return .ended
+            case .failed(let failure): return .failed(failure)
+            case .wait: return isEager ? .failed(.timedOut()) : .wait
             }
         }
     }
@@ -51,20 +43,11 @@ extension StreamDriver {
         isNext: Bool, isEager: Bool, _ deadline: Instant,
         _ body: @escaping @Sendable (Result<[UInt8]?, Failure>) -> Void
     ) {
-        switch admitReader(isNext: isNext, isEager: isEager) {
-        case .read(let number, let tick):
-            switch readOnce(number, tick) {
-            case .bytes(let bytes): complete { body(.success(bytes)) }
-            case .ended: complete { body(.success(nil)) }
-            case .failed(let failure): complete { body(.failure(failure)) }
-            case .wouldBlock:
-                if isEager { return complete { body(.failure(.timedOut())) } }
-                receive(isNext: false, isEager: false, deadline, body)
-            }
+        switch tryReceive(isNext: isNext, isEager: isEager) {
+        case .bytes(let bytes): complete { body(.success(bytes)) }
         case .ended: complete { body(.success(nil)) }
         case .failed(let failure): complete { body(.failure(failure)) }
         case .wait:
-            if isEager { return complete { body(.failure(.timedOut())) } }
             let waiter = Waiter<Void>.handler { [self] result in
                 switch result {
                 case .success: receive(isNext: true, isEager: false, deadline, body)
@@ -101,7 +84,7 @@ extension StreamDriver {
         }
     }
 
-    private func readOnce(_ number: Int32, _ tick: UInt32) -> Attempt {
+    private func readOnce(_ number: Int32, _ tick: UInt32) -> ReceiveOutcome {
         let buffer = Scratch.buffer
         let result = StreamCalls.receive(number, into: buffer)
         let (didClear, mustTurn): (Bool, Bool) = state.withLock { state in
@@ -115,17 +98,26 @@ extension StreamDriver {
         switch result {
         case .success(0): return .ended
         case .success(let count): return .bytes(Scratch.copy(count))
-        case .failure(.wouldBlock): return .wouldBlock
+        case .failure(.wouldBlock): return .wait
         case .failure(let error): return .failed(.system(error, .receive))
         }
     }
 
     // MARK: Waiting for input
 
-    private func waitToRead(_ deadline: Instant) async throws(Failure) {
-        if let servingTask, servingTask.isCurrent {
-            return try await Waiter.wait { enqueueReader($0, nil, deadline, isServing: true) }
-        }
+    /// Whether the calling task is the one that serves this socket: then `enqueueServingReader` is all that a wait
+    /// needs, since the task's own cancellation handler stands for it.
+    package var isServedByCurrentTask: Bool { servingTask?.isCurrent ?? false }
+
+    /// Puts the serving task in the queue.
+    package func enqueueServingReader(
+        _ continuation: UnsafeContinuation<Result<Void, Failure>, Never>, _ deadline: Instant
+    ) {
+        enqueueReader(.task(continuation), nil, deadline, isServing: true)
+    }
+
+    /// Waits for the turn to read. Cancelled or out of time, it leaves the socket and its bytes to the next reader.
+    package func waitToRead(_ deadline: Instant) async throws(Failure) {
         let ticket = state.withLock { $0.nextTicket() }
         let result: Result<Void, Failure> = await withTaskCancellationHandler {
             do throws(Failure) {

@@ -82,15 +82,6 @@ extension StreamDriver {
         return outcome
     }
 
-    /// Sends; returns when the kernel has taken every byte.
-    package func send(_ source: Source, timeout: Duration?) async throws(Failure) {
-        switch beginSend(source) {
-        case .sent: return
-        case .failed(let failure): throw failure
-        case .queued(let ticket): try await waitForSend(ticket, timeout: timeout)
-        }
-    }
-
     /// Waits until a queued send has ended.
     package func waitForSend(_ ticket: Ticket, timeout: Duration?) async throws(Failure) {
         let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never

@@ -12,10 +12,10 @@ package final class StreamDriver: LoopClient {
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
     nonisolated(unsafe) var connector: Connector?
-    /// The peer, for those who read on the loop: set before the socket is watched, and not changed again.
-    nonisolated(unsafe) var peerForMessages = SocketAddress(v4: 0)
+    /// The peer, for those who read: set before the socket is open, and not changed again.
+    @exclusivity(unchecked) nonisolated(unsafe) package internal(set) var peerForMessages = SocketAddress(v4: 0)
     // Set before the serving task makes its first call.
-    nonisolated(unsafe) package var servingTask: ServingTask?
+    @exclusivity(unchecked) nonisolated(unsafe) package var servingTask: ServingTask?
 
     /// How many reads one turn may make.
     private static let readBudget = 16

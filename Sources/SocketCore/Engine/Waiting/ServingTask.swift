@@ -1,20 +1,18 @@
+internal import CSocketShims
+
 /// The task that serves a socket: one cancellation handler, installed when it starts, stands for all of its waits.
 ///
 /// A cancellation handler costs more than everything else about a wait together, so calls recognise this task and do
 /// without one of their own. Child tasks are other tasks and install theirs.
-package struct ServingTask: @unchecked Sendable {
+package struct ServingTask: Sendable {
     // Compared, never used: the task that it names may have ended.
-    private let task: UnsafeCurrentTask
+    private let identity: UInt
 
     /// The calling task; nil outside of tasks.
     package static var current: ServingTask? {
-        withUnsafeCurrentTask { task in task.map(ServingTask.init(task:)) }
+        csocket_current_task().map { ServingTask(identity: UInt(bitPattern: $0)) }
     }
-
-    private init(task: UnsafeCurrentTask) { self.task = task }
 
     /// Whether the caller runs in this task.
-    package var isCurrent: Bool {
-        withUnsafeCurrentTask { $0 == task }
-    }
+    package var isCurrent: Bool { UInt(bitPattern: csocket_current_task()) == identity }
 }
