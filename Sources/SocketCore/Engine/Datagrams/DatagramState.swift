@@ -11,7 +11,7 @@ struct DatagramState: ~Copyable {
     struct Sender: Sendable {
         let ticket: Ticket
         let size: Int
-        var waiting: Waiting<Void>?
+        var waiting: Waiting<Waiter<Void>>?
         var result: Result<Void, Failure>?
     }
 
@@ -35,7 +35,7 @@ struct DatagramState: ~Copyable {
     var read = ReadMachine()
     var write = DatagramWriteMachine()
     var outbox = Outbox()
-    var readers = WaiterQueue<Void>()
+    var readers = WaiterQueue<Waiter<Void>>()
     var senders: [Sender] = []
     var closers: [Waiter<Void>] = []
     var options = KernelOptions()

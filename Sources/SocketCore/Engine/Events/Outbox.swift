@@ -147,6 +147,9 @@ package struct Outbox: Sendable {
         return hear(kind)
     }
 
+    /// Starts the delivery of something that never was in the queue (`isIdle` must hold).
+    package mutating func beginDirectDelivery() { isDelivering = true }
+
     private mutating func begin(_ item: Item) -> Delivery {
         isDelivering = true
         guard case .event(let event) = item else { return Delivery(item: item, listeners: []) }

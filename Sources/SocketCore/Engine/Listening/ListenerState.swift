@@ -21,7 +21,7 @@ struct ListenerState: ~Copyable {
     var phase = Phase.fresh
     var machine = AcceptMachine()
     var outbox = Outbox()
-    var waiters = WaiterQueue<Void>()
+    var waiters = WaiterQueue<Waiter<Void>>()
     var closers: [Waiter<Void>] = []
     var options = KernelOptions()
     /// What accepted connections start with.
@@ -98,7 +98,7 @@ struct ListenerState: ~Copyable {
     }
 
     /// Handles what is due; returns those whose time is over.
-    mutating func expire(now: Instant) -> [Waiting<Void>] {
+    mutating func expire(now: Instant) -> [Waiting<Waiter<Void>>] {
         timer = .never
         if pauseEnd <= now {
             pauseEnd = .never

@@ -95,6 +95,9 @@ package struct ReadMachine: Sendable {
         }
     }
 
+    /// The tick of a read that begins now with a turn that `demand` gave.
+    package var tick: UInt32 { readiness.tick }
+
     /// Gives back a turn that was not used.
     package mutating func relinquish() { isReading = false }
 

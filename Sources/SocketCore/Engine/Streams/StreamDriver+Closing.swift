@@ -73,7 +73,7 @@ extension StreamDriver {
         state.withLock { state in
             state.isServingCancelled = true
             for reader in state.readers.removeAll(where: \.isServing) {
-                endings.waiting.append((reader.waiter, .failure(.cancelled())))
+                state.end(reader, with: .cancelled(), &endings)
             }
             for sender in state.senders {
                 guard let waiting = sender.waiting, waiting.isServing,

@@ -36,25 +36,13 @@ extension StreamDriver {
     package func receive(timeout: Duration?, _ body: @escaping @Sendable (Result<[UInt8]?, Failure>) -> Void) {
         let isEager = timeout.map { $0 <= .zero } ?? false
         let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
-        receive(isNext: false, isEager: isEager, deadline, body)
-    }
-
-    private func receive(
-        isNext: Bool, isEager: Bool, _ deadline: Instant,
-        _ body: @escaping @Sendable (Result<[UInt8]?, Failure>) -> Void
-    ) {
-        switch tryReceive(isNext: isNext, isEager: isEager) {
+        switch tryReceive(isNext: false, isEager: isEager) {
         case .bytes(let bytes): complete { body(.success(bytes)) }
         case .ended: complete { body(.success(nil)) }
         case .failed(let failure): complete { body(.failure(failure)) }
         case .wait:
-            let waiter = Waiter<Void>.handler { [self] result in
-                switch result {
-                case .success: receive(isNext: true, isEager: false, deadline, body)
-                case .failure(let failure): complete { body(.failure(failure)) }
-                }
-            }
-            enqueueReader(waiter, nil, deadline, isServing: false)
+            let failure = enqueueReader(.handler(body), nil, deadline, isServing: false)
+            if let failure { complete { body(.failure(failure)) } }
         }
     }
 
@@ -113,7 +101,9 @@ extension StreamDriver {
     package func enqueueServingReader(
         _ continuation: UnsafeContinuation<Result<Void, Failure>, Never>, _ deadline: Instant
     ) {
-        enqueueReader(.task(continuation), nil, deadline, isServing: true)
+        let waiter = Waiter<Void>.task(continuation)
+        let failure = enqueueReader(.task(waiter), nil, deadline, isServing: true)
+        if let failure { waiter.resume(.failure(failure)) }
     }
 
     /// Waits for the turn to read. Cancelled or out of time, it leaves the socket and its bytes to the next reader.
@@ -122,7 +112,8 @@ extension StreamDriver {
         let result: Result<Void, Failure> = await withTaskCancellationHandler {
             do throws(Failure) {
                 try await Waiter.wait { waiter in
-                    enqueueReader(waiter, ticket, deadline, isServing: false)
+                    let failure = enqueueReader(.task(waiter), ticket, deadline, isServing: false)
+                    if let failure { return waiter.resume(.failure(failure)) }
                     // The cancellation may have come before the waiter was there to be found.
                     if Task.isCancelled { cancelReader(ticket) }
                 }
@@ -136,32 +127,79 @@ extension StreamDriver {
         try result.get()
     }
 
-    private func enqueueReader(_ waiter: Waiter<Void>, _ ticket: Ticket?, _ deadline: Instant, isServing: Bool) {
-        enum Outcome {
-            case enqueued(mustTurn: Bool)
-            case failed(Failure)
+    /// Puts a reader in the queue; returns why it cannot wait, if so.
+    private func enqueueReader(
+        _ reader: StreamState.Reader, _ ticket: Ticket?, _ deadline: Instant, isServing: Bool
+    ) -> Failure? {
+        let (failure, mustTurn): (Failure?, Bool) = state.withLock { state in
+            if let failure = state.refusalOfReading() { return (failure, false) }
+            if isServing, state.isServingCancelled { return (.cancelled(), false) }
+            let ticket = ticket ?? state.nextTicket()
+            state.readers.append(Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: isServing))
+            return (nil, state.use() || deadline < state.timer || state.wantsTurnAfterReading())
         }
-        let outcome: Outcome = state.withLock { state in
-            if let failure = state.refusalOfReading() { return .failed(failure) }
-            if isServing, state.isServingCancelled { return .failed(.cancelled()) }
-            let waiting = Waiting(
-                ticket: ticket ?? state.nextTicket(), waiter: waiter, deadline: deadline, isServing: isServing)
-            state.readers.append(waiting)
-            return .enqueued(mustTurn: state.use() || deadline < state.timer || state.wantsTurnAfterReading())
-        }
-        switch outcome {
-        case .enqueued(let mustTurn): if mustTurn { requestTurn() }
-        case .failed(let failure): waiter.resume(.failure(failure))
-        }
+        if mustTurn { requestTurn() }
+        return failure
     }
 
     private func cancelReader(_ ticket: Ticket) {
-        let waiting = state.withLock { $0.readers.remove(ticket) }
-        waiting?.waiter.resume(.failure(.cancelled()))
-        if waiting != nil { requestTurn() }
+        var endings = StreamState.Endings()
+        state.withLock { state in
+            if let reader = state.readers.remove(ticket) { state.end(reader, with: .cancelled(), &endings) }
+        }
+        endings.perform()
     }
 
     // MARK: On the loop
+
+    /// The first waiting reader has the turn: a task reads for itself, for a handler the loop does. Returns the next
+    /// step.
+    func serveReader(mayRead: Bool) -> StreamState.Step {
+        let (reader, number, tick): (Waiting<StreamState.Reader>?, Int32?, UInt32) = state.withLock { state in
+            let reader = state.readers.popFirst()
+            if reader == nil { state.read.relinquish() }
+            return (reader, state.descriptor.number, state.read.tick)
+        }
+        switch reader?.waiter {
+        case .handler(let body):
+            guard let reader, let number else { break }
+            return read(for: reader, body, number, tick, mayRead: mayRead)
+        case .task(let waiter): waiter.resume(.success(()))
+        case nil: break
+        }
+        return state.withLock { $0.step(mayRead: mayRead) }
+    }
+
+    private func read(
+        for reader: Waiting<StreamState.Reader>, _ body: @Sendable (Result<[UInt8]?, Failure>) -> Void,
+        _ number: Int32, _ tick: UInt32, mayRead: Bool
+    ) -> StreamState.Step {
+        let buffer = Scratch.buffer
+        let received = StreamCalls.receive(number, into: buffer)
+        let result: Result<[UInt8]?, Failure>
+        switch received {
+        case .success(0): result = .success(nil)
+        case .success(let count): result = .success(Scratch.copy(count))
+        case .failure(let error): result = .failure(.system(error, .receive))
+        }
+        let (didClear, isDirect): (Bool, Bool) = state.withLock { state in
+            let didClear = state.finishReading(received, limit: buffer.count, tick: tick)
+            if case .failure(.wouldBlock) = received {
+                state.readers.prepend(reader)
+                return (didClear, false)
+            }
+            if state.outbox.isIdle, state.settings.delivery.isLoop {
+                state.outbox.beginDirectDelivery()
+                return (didClear, true)
+            }
+            if case .handler(let body) = reader.waiter { state.outbox.append(.call { body(result) }) }
+            return (didClear, false)
+        }
+        if didClear { rearm(.read) }
+        guard isDirect else { return state.withLock { $0.step(mayRead: mayRead) } }
+        body(result)
+        return endDelivery(mayRead: mayRead)
+    }
 
     /// One read for the message listeners. Returns the next step.
     func readForListeners(_ number: Int32, _ tick: UInt32, mayRead: Bool) -> StreamState.Step {

@@ -121,7 +121,10 @@ package final class StreamDriver: LoopClient {
                 // ENOTCONN: the peer has reset the connection; the read side tells.
                 _ = SocketCalls.finishOutput(number)
                 state.withLock { $0.didShutDown() }.perform()
-            case .resume: resumeReader()
+            case .resume:
+                reads += 1
+                step = serveReader(mayRead: reads < StreamDriver.readBudget)
+                continue
             case .read(let number, let tick):
                 reads += 1
                 step = readForListeners(number, tick, mayRead: reads < StreamDriver.readBudget)
@@ -162,16 +165,6 @@ package final class StreamDriver: LoopClient {
             state.outbox.endDelivery()
             return state.step(mayRead: mayRead)
         }
-    }
-
-    /// Lets the first waiting reader read; it has the turn.
-    private func resumeReader() {
-        let reader = state.withLock { state in
-            let reader = state.readers.popFirst()
-            if reader == nil { state.read.relinquish() }
-            return reader
-        }
-        reader?.waiter.resume(.success(()))
     }
 
     // MARK: Registration

@@ -9,8 +9,16 @@ struct StreamState: ~Copyable {
     /// A send that is queued. Its caller may not have begun to wait yet, or may have stopped.
     struct Sender: Sendable {
         let ticket: Ticket
-        var waiting: Waiting<Void>?
+        var waiting: Waiting<Waiter<Void>>?
         var result: Result<Void, Failure>?
+    }
+
+    /// Somebody who waits for input.
+    enum Reader: Sendable {
+        /// Told that it is its turn; reads for itself.
+        case task(Waiter<Void>)
+        /// Handed what the loop has read for it.
+        case handler(@Sendable (Result<[UInt8]?, Failure>) -> Void)
     }
 
     /// Those whose operations end now, and how.
@@ -50,7 +58,7 @@ struct StreamState: ~Copyable {
     var options = KernelOptions()
 
     var connecting: Waiter<Void>?
-    var readers = WaiterQueue<Void>()
+    var readers = WaiterQueue<Reader>()
     var senders: [Sender] = []
     var finishers: [Waiter<Void>] = []
     var closers: [Waiter<Void>] = []
@@ -205,7 +213,15 @@ struct StreamState: ~Copyable {
     }
 
     private mutating func endReaders(with failure: Failure, _ endings: inout Endings) {
-        while let reader = readers.popFirst() { endings.waiting.append((reader.waiter, .failure(failure))) }
+        while let reader = readers.popFirst() { end(reader, with: failure, &endings) }
+    }
+
+    /// A reader waits no longer. A handler hears so in the order of events.
+    mutating func end(_ reader: Waiting<Reader>, with failure: Failure, _ endings: inout Endings) {
+        switch reader.waiter {
+        case .task(let waiter): endings.waiting.append((waiter, .failure(failure)))
+        case .handler(let body): outbox.append(.call { body(.failure(failure)) })
+        }
     }
 
     private mutating func endSenders(_ endings: inout Endings, _ failure: (WriteMachine.Ended) -> Failure) {
@@ -274,7 +290,7 @@ struct StreamState: ~Copyable {
     mutating func expire(now: Instant) -> (endings: Endings, mustCheckLinger: Bool) {
         var endings = Endings()
         for reader in readers.removeAll(where: { $0.deadline <= now }) {
-            endings.waiting.append((reader.waiter, .failure(.timedOut())))
+            end(reader, with: .timedOut(), &endings)
         }
         for sender in senders {
             guard let waiting = sender.waiting, waiting.deadline <= now else { continue }

@@ -29,14 +29,14 @@ extension Waiter {
 }
 
 /// A waiter in a queue, with what can end it early.
-package struct Waiting<Value: Sendable>: Sendable {
+package struct Waiting<Who: Sendable>: Sendable {
     package let ticket: Ticket
-    package let waiter: Waiter<Value>
+    package let waiter: Who
     package let deadline: Instant
     /// Its task is the one that serves the socket: cancelled with it, without a handler of its own.
     package let isServing: Bool
 
-    package init(ticket: Ticket, waiter: Waiter<Value>, deadline: Instant, isServing: Bool) {
+    package init(ticket: Ticket, waiter: Who, deadline: Instant, isServing: Bool) {
         self.ticket = ticket
         self.waiter = waiter
         self.deadline = deadline
@@ -54,41 +54,41 @@ package struct Ticket: Hashable, Sendable, Comparable {
 }
 
 /// Waiters in order. Most sockets have none or one, so the first is kept without an array.
-package struct WaiterQueue<Value: Sendable>: Sendable {
-    private var head: Waiting<Value>?
-    private var rest: [Waiting<Value>] = []
+package struct WaiterQueue<Who: Sendable>: Sendable {
+    private var head: Waiting<Who>?
+    private var rest: [Waiting<Who>] = []
 
     package init() {}
 
     package var isEmpty: Bool { head == nil }
 
-    package mutating func append(_ waiting: Waiting<Value>) {
+    package mutating func append(_ waiting: Waiting<Who>) {
         if head == nil { head = waiting } else { rest.append(waiting) }
     }
 
     /// Puts back somebody who was first and must wait again.
-    package mutating func prepend(_ waiting: Waiting<Value>) {
+    package mutating func prepend(_ waiting: Waiting<Who>) {
         if let head { rest.insert(head, at: 0) }
         head = waiting
     }
 
-    package mutating func popFirst() -> Waiting<Value>? {
+    package mutating func popFirst() -> Waiting<Who>? {
         guard let first = head.take() else { return nil }
         if !rest.isEmpty { head = rest.removeFirst() }
         return first
     }
 
     /// Takes out the waiter with this ticket; nil when it is gone already.
-    package mutating func remove(_ ticket: Ticket) -> Waiting<Value>? {
+    package mutating func remove(_ ticket: Ticket) -> Waiting<Who>? {
         if head?.ticket == ticket { return popFirst() }
         guard let index = rest.firstIndex(where: { $0.ticket == ticket }) else { return nil }
         return rest.remove(at: index)
     }
 
     /// Takes out all for whom `isIncluded` holds, in order.
-    package mutating func removeAll(where isIncluded: (Waiting<Value>) -> Bool) -> [Waiting<Value>] {
+    package mutating func removeAll(where isIncluded: (Waiting<Who>) -> Bool) -> [Waiting<Who>] {
         guard head != nil else { return [] }
-        var removed: [Waiting<Value>] = []
+        var removed: [Waiting<Who>] = []
         var kept = WaiterQueue()
         while let next = popFirst() {
             if isIncluded(next) { removed.append(next) } else { kept.append(next) }
