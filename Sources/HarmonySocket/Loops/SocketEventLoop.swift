@@ -37,6 +37,15 @@ public final class SocketEventLoop: TaskExecutor {
             self, serial: serialExecutor.asUnownedSerialExecutor(), task: asUnownedTaskExecutor())
     }
 
+    /// The public face of a loop.
+    static func face(of loop: EventLoop) -> SocketEventLoop {
+        guard let face = loop.executor as? SocketEventLoop else {
+            // Every loop gets its face when its group is made, and keeps it while a socket keeps the group.
+            preconditionFailure("a loop without a face")
+        }
+        return face
+    }
+
     /// Whether the caller runs on this loop's thread.
     public var isCurrent: Bool { core.isCurrent }
 

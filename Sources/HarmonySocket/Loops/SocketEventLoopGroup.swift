@@ -20,19 +20,9 @@ public final class SocketEventLoopGroup: Sendable {
         loops = core.loops.map(SocketEventLoop.init(core:))
     }
 
-    deinit {
-        for loop in core.loops { loop.stop {} }
-    }
-
     /// How many processors this process may use.
     public static var processorCount: Int { ProcessCalls.processorCount }
 
     /// The next loop in turn.
-    public func next() -> SocketEventLoop {
-        let chosen = core.next()
-        return loops[chosen.number]
-    }
-
-    /// The public face of a loop of this group.
-    func face(of loop: EventLoop) -> SocketEventLoop { loops[loop.number] }
+    public func next() -> SocketEventLoop { loops[core.next().number] }
 }

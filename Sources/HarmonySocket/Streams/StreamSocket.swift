@@ -15,11 +15,9 @@ public protocol StreamSocket: AnyObject, Sendable {
 /// The engine's part of a stream socket. Opaque.
 public struct StreamHandle: Sendable {
     let driver: StreamDriver
-    let group: SocketEventLoopGroup
 
-    init(driver: StreamDriver, group: SocketEventLoopGroup) {
+    init(driver: StreamDriver) {
         self.driver = driver
-        self.group = group
     }
 
     /// The failure of an operation on this socket, with the peer's address.
@@ -124,5 +122,5 @@ extension StreamSocket {
     }
 
     /// The loop that the socket belongs to: where its listeners run, and an executor for tasks that use it much.
-    public var eventLoop: SocketEventLoop { stream.group.face(of: stream.driver.loop) }
+    public var eventLoop: SocketEventLoop { SocketEventLoop.face(of: stream.driver.loop) }
 }

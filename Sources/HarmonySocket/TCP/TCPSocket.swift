@@ -18,7 +18,7 @@ public final class TCPSocket: StreamSocket {
 
     /// Makes a socket without an address, on a loop of `group`.
     public init(group: SocketEventLoopGroup = .shared) {
-        stream = StreamHandle(driver: StreamDriver(loop: group.core.next()), group: group)
+        stream = StreamHandle(driver: StreamDriver(group: group.core))
     }
 
     deinit {

@@ -14,8 +14,8 @@ public final class TCPSocketConnection: StreamSocket {
     /// Tells the connections of this process apart.
     public let clientId: Int
 
-    init(driver: StreamDriver, group: SocketEventLoopGroup) {
-        stream = StreamHandle(driver: driver, group: group)
+    init(driver: StreamDriver) {
+        stream = StreamHandle(driver: driver)
         clientId = TCPSocketConnection.lastClientId.wrappingAdd(1, ordering: .relaxed).newValue
     }
 

@@ -45,7 +45,7 @@ extension TCPSocketServer {
         await withDiscardingTaskGroup { tasks in
             while true {
                 do throws(Failure) {
-                    let connection = TCPSocketConnection(driver: try await driver.accept(), group: group)
+                    let connection = TCPSocketConnection(driver: try await driver.accept())
                     tasks.addTask(executorPreference: connection.eventLoop) { [self] in
                         await handle(connection, handler)
                     }
@@ -127,7 +127,7 @@ public struct TCPConnections: AsyncSequence, Sendable {
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> TCPSocketConnection? {
             do throws(SocketCore.Failure) {
-                let connection = TCPSocketConnection(driver: try await server.driver.accept(), group: server.group)
+                let connection = TCPSocketConnection(driver: try await server.driver.accept())
                 connection.stream.driver.startWatchingWhenUsed()
                 return connection
             } catch .closed {

@@ -10,12 +10,10 @@ internal import SocketCore
 /// ```
 public final class TCPSocketServer: Sendable {
     let driver: ListenerDriver
-    let group: SocketEventLoopGroup
 
     /// Makes a server that does not listen yet. Its connections are spread over the loops of `group`.
     public init(group: SocketEventLoopGroup = .shared) {
-        self.group = group
-        driver = ListenerDriver(group: group.core) { TCPSocketConnection(driver: $0, group: group) }
+        driver = ListenerDriver(group: group.core) { TCPSocketConnection(driver: $0) }
     }
 
     deinit {
@@ -78,5 +76,5 @@ extension TCPSocketServer {
     public var lastError: SocketError? { driver.lastError.map { error($0, .accept) } }
 
     /// The loop on which the server accepts, and its listeners run.
-    public var eventLoop: SocketEventLoop { group.face(of: driver.loop) }
+    public var eventLoop: SocketEventLoop { SocketEventLoop.face(of: driver.loop) }
 }

@@ -12,12 +12,10 @@ internal import SocketCore
 /// is closed; without either it closes when its last reference goes.
 public final class UDPSocket: Sendable {
     let driver: DatagramDriver
-    private let group: SocketEventLoopGroup
 
     /// Makes a socket without an address, on a loop of `group`.
     public init(group: SocketEventLoopGroup = .shared) {
-        self.group = group
-        driver = DatagramDriver(loop: group.core.next())
+        driver = DatagramDriver(group: group.core)
     }
 
     deinit {
@@ -29,7 +27,7 @@ public final class UDPSocket: Sendable {
     }
 
     /// The loop that the socket belongs to.
-    public var eventLoop: SocketEventLoop { group.face(of: driver.loop) }
+    public var eventLoop: SocketEventLoop { SocketEventLoop.face(of: driver.loop) }
 }
 
 /// OpenHarmony's name for `UDPSocket()`.

@@ -7,7 +7,10 @@ package final class DatagramDriver: LoopClient {
         package let isTruncated: Bool
     }
 
+    /// The loop that this socket belongs to for life.
     package let loop: EventLoop
+    // Kept alive, and its threads with it, as long as one of its sockets is.
+    private let group: EventLoopGroup
     let state = Lock(DatagramState())
 
     // On the loop only.
@@ -17,9 +20,10 @@ package final class DatagramDriver: LoopClient {
 
     private static let readBudget = 16
 
-    /// A socket without an address.
-    package init(loop: EventLoop) {
-        self.loop = loop
+    /// A socket without an address, on a loop of `group`.
+    package init(group: EventLoopGroup) {
+        self.group = group
+        loop = group.next()
     }
 
     // MARK: Turns

@@ -145,7 +145,7 @@ package final class ListenerDriver: LoopClient {
 
     func makeConnection(_ descriptor: consuming OwnedDescriptor, _ peer: SocketAddress) -> StreamDriver {
         let settings = state.withLock { $0.connectionSettings }
-        return StreamDriver(loop: group.next(), adopting: descriptor, peer: peer, settings: settings)
+        return StreamDriver(group: group, adopting: descriptor, peer: peer, settings: settings)
     }
 
     /// A level-triggered poller must be asked again.

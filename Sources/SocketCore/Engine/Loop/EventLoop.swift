@@ -74,6 +74,9 @@ package final class EventLoop: Sendable {
         }
     }
 
+    /// The executor that `setExecutor` named; nil after the thread's end.
+    package var executor: AnyObject? { own.pointee.executorOwner }
+
     /// Whether the calling thread is this loop's.
     package var isCurrent: Bool {
         csocket_current_loop() == Unmanaged.passUnretained(self).toOpaque()

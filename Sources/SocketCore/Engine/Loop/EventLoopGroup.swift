@@ -10,6 +10,10 @@ package final class EventLoopGroup: Sendable {
         loops = (0..<max(1, count)).map { EventLoop(number: $0, poller: PollerKind.makeDefaultOrDeferred()) }
     }
 
+    deinit {
+        for loop in loops { loop.stop {} }
+    }
+
     /// The next loop in turn.
     package func next() -> EventLoop {
         guard loops.count > 1 else { return loops[0] }

@@ -5,6 +5,8 @@
 package final class StreamDriver: LoopClient {
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
+    // Kept alive, and its threads with it, as long as one of its sockets is.
+    private let group: EventLoopGroup
     let state = Lock(StreamState())
 
     // On the loop only.
@@ -20,16 +22,17 @@ package final class StreamDriver: LoopClient {
     /// How many reads one turn may make.
     private static let readBudget = 16
 
-    /// A socket without a connection.
-    package init(loop: EventLoop) {
-        self.loop = loop
+    /// A socket without a connection, on a loop of `group`.
+    package init(group: EventLoopGroup) {
+        self.group = group
+        loop = group.next()
     }
 
     /// A socket for an accepted connection, neither read nor watched before `startWatching`.
     package convenience init(
-        loop: EventLoop, adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress, settings: StreamSettings
+        group: EventLoopGroup, adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress, settings: StreamSettings
     ) {
-        self.init(loop: loop)
+        self.init(group: group)
         peerForMessages = peer
         var descriptor: OwnedDescriptor? = consume descriptor
         state.withLock { state in
@@ -143,20 +146,20 @@ package final class StreamDriver: LoopClient {
 
     /// Tells what is next in the outbox. Returns the next step.
     private func deliver(mayRead: Bool) -> StreamState.Step {
-        let (delivery, context) = state.withLock { ($0.outbox.beginDelivery(), $0.settings.delivery) }
-        guard let delivery else { return .nothing }
-        switch context {
-        case .loop:
+        let isOnLoop = state.withLock { $0.settings.delivery.isLoop }
+        guard let delivery = state.withLock({ $0.outbox.beginDelivery() }) else { return .nothing }
+        if isOnLoop {
             delivery.perform()
             return endDelivery(mayRead: mayRead)
-        case .executor(let run):
+        }
+        if case .executor(let run) = state.withLock({ $0.settings.delivery }) {
             run { [self] in
                 delivery.perform()
                 state.withLock { $0.outbox.endDelivery() }
                 loop.schedule(self)
             }
-            return state.withLock { $0.step(mayRead: mayRead) }
         }
+        return state.withLock { $0.step(mayRead: mayRead) }
     }
 
     /// A delivery that was made on the loop is over. Returns the next step.
