@@ -31,7 +31,7 @@ extension StreamSocket {
         stream.driver.receive(timeout: timeout) { [stream] result in
             completion(
                 result.map { bytes in
-                    bytes.map { SocketMessageInfo($0, from: stream.driver.peerForMessages) }
+                    bytes.map { SocketMessageInfo($0, from: stream.driver.peer) }
                 }
                 .mapError { stream.error($0, .receive) })
         }
@@ -58,7 +58,7 @@ extension StreamHandle {
         let isEager = timeout.map { $0 <= .zero } ?? false
         while true {
             switch driver.tryReceive(isNext: isNext, isEager: isEager) {
-            case .bytes(let bytes): return SocketMessageInfo(bytes, from: driver.peerForMessages)
+            case .bytes(let bytes): return SocketMessageInfo(bytes, from: driver.peer)
             case .ended: return nil
             case .failed(let failure): throw error(failure, .receive)
             case .wait: break

@@ -1,5 +1,7 @@
 /// Why an operation of the engine did not do what was asked. The faces add what was tried, and on which address.
-package enum Failure: Error, Sendable, Hashable {
+///
+/// Indirect: one word in every state and result that may hold one, allocated only when something fails.
+package indirect enum Failure: Error, Sendable, Hashable {
     /// The socket is closed, or being closed.
     case closed
     /// The operation was under way when the socket was closed or reset.

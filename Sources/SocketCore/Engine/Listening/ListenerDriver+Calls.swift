@@ -239,8 +239,8 @@ extension ListenerDriver {
 
     /// What accepted connections start with.
     package var connectionSettings: StreamSettings {
-        get { state.withLock { $0.connectionSettings } }
-        set { state.withLock { $0.connectionSettings = newValue } }
+        get { state.withLock { $0.connectionSettings.values } }
+        set { state.withLock { $0.connectionSettings = StreamSettings.Shared(newValue) } }
     }
 
     /// Where listeners and completions run.

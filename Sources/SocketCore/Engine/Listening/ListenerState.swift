@@ -25,7 +25,7 @@ struct ListenerState: ~Copyable {
     var closers: [Waiter<Void>] = []
     var options = KernelOptions()
     /// What accepted connections start with.
-    var connectionSettings = StreamSettings()
+    var connectionSettings = StreamSettings.Shared.standard
     var delivery = DeliveryContext.loop
     var local: SocketAddress?
     var lastError: Failure?

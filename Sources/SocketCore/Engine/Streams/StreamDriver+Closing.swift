@@ -53,7 +53,7 @@ extension StreamDriver {
         let isDone = state.withLock { state in
             if state.life.isClosed, state.life.request == nil { return true }
             _ = state.use()
-            state.life.close(request == .flush && state.settings.linger == .zero ? .reset : request)
+            state.life.close(request == .flush && state.shared.values.linger == .zero ? .reset : request)
             state.closers.append(waiter)
             return false
         }

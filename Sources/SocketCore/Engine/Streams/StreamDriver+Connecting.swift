@@ -52,10 +52,11 @@ extension StreamDriver {
 
     private func startConnector(to target: ConnectTarget, deadline: Instant) {
         // Closed or cancelled before it began: the turn that was asked for ends it.
-        let (isWanted, bound): (Bool, SocketAddress?) = state.withLock { state in
-            (state.life.phase == .connecting && state.life.request == nil, state.life.isBound ? state.local : nil)
+        let (isWanted, isBound) = state.withLock { state in
+            (state.life.phase == .connecting && state.life.request == nil, state.life.isBound)
         }
         guard isWanted else { return }
+        let bound = isBound ? localAddress : nil
         let connector = Connector(to: target, on: loop, oneAtATime: bound != nil) { [self] family in
             makeDescriptor(family, bound: bound)
         } ended: { [self] outcome in
@@ -70,7 +71,7 @@ extension StreamDriver {
     private func makeDescriptor(
         _ family: SocketAddress.Family, bound: SocketAddress?
     ) -> SystemResult<OwnedDescriptor> {
-        let options: KernelOptions = state.withLock { $0.options }
+        let options: KernelOptions = state.withLock { $0.shared.values.kernel }
         if let bound {
             guard bound.family == family else { return .failure(.addressFamilyNotSupported) }
             var taken: OwnedDescriptor?
@@ -105,13 +106,10 @@ extension StreamDriver {
     /// Takes over the descriptor and the registration of the attempt that won. False when the socket was closed
     /// meanwhile; then both are left to the caller.
     private func open(_ connected: ConnectionAttempt.Connected, peer: SocketAddress) -> Bool {
-        let local = try? SocketCalls.localAddress(connected.number).get()
-        peerForMessages = peer
+        self.peer = peer
         let isWanted = state.withLock { state in
             guard state.life.open() else { return false }
             state.descriptor.adopt(OwnedDescriptor(adopting: connected.number))
-            state.peer = peer
-            state.local = local
             state.isWatched = true
             state.isRegistered = true
             state.didOpen()

@@ -6,8 +6,6 @@ extension StreamDriver {
     ) throws(Failure) {
         let number: Int32? = try state.withLock { state throws(Failure) in
             if state.life.isClosing { throw .closed }
-            // Kept too: a later descriptor of this socket (bind, then another attempt to connect) gets them as well.
-            state.options = state.options.overlaid(with: options)
             return state.descriptor.lend()
         }
         if let number {
@@ -16,16 +14,18 @@ extension StreamDriver {
             if case .failure(let error) = result { throw .system(error, .setOption) }
         }
         var changed = settings
+        // Kept too: a later descriptor of this socket (bind, then another attempt to connect) gets them as well.
+        changed.kernel = changed.kernel.overlaid(with: options)
         change(&changed)
         settings = changed
     }
 
     /// The kernel's options, and ours.
     package func readOptions() throws(Failure) -> (KernelOptions, StreamSettings) {
-        let (pending, settings): (KernelOptions, StreamSettings) = try state.withLock { state throws(Failure) in
+        let settings = try state.withLock { state throws(Failure) in
             if state.life.isClosed { throw .closed }
-            return (state.options, state.settings)
+            return state.shared.values
         }
-        return (withDescriptor { KernelOptions.read(from: $0) } ?? pending, settings)
+        return (withDescriptor { KernelOptions.read(from: $0) } ?? settings.kernel, settings)
     }
 }

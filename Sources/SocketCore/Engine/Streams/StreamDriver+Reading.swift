@@ -188,7 +188,7 @@ extension StreamDriver {
                 state.readers.prepend(reader)
                 return (didClear, false)
             }
-            if state.outbox.isIdle, state.settings.delivery.isLoop {
+            if state.outbox.isIdle, state.shared.values.delivery.isLoop {
                 state.outbox.beginDirectDelivery()
                 return (didClear, true)
             }
@@ -213,10 +213,10 @@ extension StreamDriver {
             if didClear { rearm(.read) }
             return step
         }
-        let event = EngineEvent.message(Scratch.copy(count), from: peerForMessages)
+        let event = EngineEvent.message(Scratch.copy(count), from: peer)
         let (didClear, listeners) = state.withLock { state in
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
-            if state.outbox.isIdle, state.settings.delivery.isLoop {
+            if state.outbox.isIdle, state.shared.values.delivery.isLoop {
                 return (didClear, state.outbox.beginDelivery(of: .message))
             }
             state.outbox.emit(event)

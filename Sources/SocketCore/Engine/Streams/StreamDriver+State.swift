@@ -39,14 +39,13 @@ extension StreamDriver {
     package var lastError: Failure? { state.withLock { $0.lastError } }
 
     /// The peer's address, nil without a connection.
-    package var peerAddress: SocketAddress? { state.withLock { $0.peer } }
+    package var peerAddress: SocketAddress? {
+        state.withLock { $0.life.isClosed || $0.life.phase < .open } ? nil : peer
+    }
 
-    /// Our address, nil before there is one. Asked of the kernel once.
+    /// Our address, nil before there is one. Asked of the kernel, which keeps it anyway.
     package var localAddress: SocketAddress? {
-        if let known = state.withLock({ $0.local }) { return known }
-        guard let found = withDescriptor({ try? SocketCalls.localAddress($0).get() }) ?? nil else { return nil }
-        state.withLock { $0.local = found }
-        return found
+        withDescriptor { try? SocketCalls.localAddress($0).get() } ?? nil
     }
 
     /// The kernel's number for the descriptor; nil before and after there is one.
@@ -54,12 +53,12 @@ extension StreamDriver {
 
     /// What can be set about the socket.
     package var settings: StreamSettings {
-        get { state.withLock { $0.settings } }
+        get { state.withLock { $0.shared.values } }
         set {
             // The old value goes outside of the lock: it may hold a closure of the program.
             let (before, mustTurn) = state.withLock { state in
-                let before = state.settings
-                state.settings = newValue
+                let before = state.shared
+                state.shared = StreamSettings.Shared(newValue)
                 state.noteActivity()
                 return (before, state.isRegistered)
             }
@@ -81,7 +80,7 @@ extension StreamDriver {
     package func bind(to address: SocketAddress) throws(Failure) {
         let options = try state.withLock { state throws(Failure) in
             try state.life.checkBind()
-            return state.options
+            return state.shared.values.kernel
         }
         let family = address.family ?? .v4
         let descriptor: OwnedDescriptor
@@ -91,14 +90,12 @@ extension StreamDriver {
         }
         if case .failure(let error) = options.apply(to: descriptor.number) { throw .system(error, .setOption) }
         if case .failure(let error) = SocketCalls.bind(descriptor.number, to: address) { throw .system(error, .bind) }
-        let local = try? SocketCalls.localAddress(descriptor.number).get()
         var owned: OwnedDescriptor? = consume descriptor
         try state.withLock { state throws(Failure) in
             // Checked again: another bind, a connect or a close may have come between.
             try state.life.checkBind()
             if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
             state.life.bound()
-            state.local = local
         }
     }
 }

@@ -14,8 +14,8 @@ package final class StreamDriver: LoopClient {
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
     nonisolated(unsafe) var connector: Connector?
-    /// The peer, for those who read: set before the socket is open, and not changed again.
-    @exclusivity(unchecked) nonisolated(unsafe) package internal(set) var peerForMessages = SocketAddress(v4: 0)
+    /// The peer's address: set before the socket is open, and not changed again.
+    @exclusivity(unchecked) nonisolated(unsafe) package internal(set) var peer = SocketAddress.none
     // Set before the serving task makes its first call.
     @exclusivity(unchecked) nonisolated(unsafe) package var servingTask: ServingTask?
 
@@ -30,15 +30,15 @@ package final class StreamDriver: LoopClient {
 
     /// A socket for an accepted connection, neither read nor watched before `startWatching`.
     package convenience init(
-        group: EventLoopGroup, adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress, settings: StreamSettings
+        group: EventLoopGroup, adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress,
+        settings: StreamSettings.Shared
     ) {
         self.init(group: group)
-        peerForMessages = peer
+        self.peer = peer
         var descriptor: OwnedDescriptor? = consume descriptor
         state.withLock { state in
             if let descriptor = descriptor.take() { state.descriptor.adopt(descriptor) }
-            state.settings = settings
-            state.peer = peer
+            state.shared = settings
             _ = state.life.open()
             state.didOpen()
         }
@@ -146,13 +146,13 @@ package final class StreamDriver: LoopClient {
 
     /// Tells what is next in the outbox. Returns the next step.
     private func deliver(mayRead: Bool) -> StreamState.Step {
-        let isOnLoop = state.withLock { $0.settings.delivery.isLoop }
+        let isOnLoop = state.withLock { $0.shared.values.delivery.isLoop }
         guard let delivery = state.withLock({ $0.outbox.beginDelivery() }) else { return .nothing }
         if isOnLoop {
             delivery.perform()
             return endDelivery(mayRead: mayRead)
         }
-        if case .executor(let run) = state.withLock({ $0.settings.delivery }) {
+        if case .executor(let run) = state.withLock({ $0.shared.values.delivery }) {
             run { [self] in
                 delivery.perform()
                 state.withLock { $0.outbox.endDelivery() }

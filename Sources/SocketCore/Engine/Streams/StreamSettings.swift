@@ -10,9 +10,20 @@ package struct StreamSettings: Sendable {
     package var idleTimeout: Duration?
     /// Where listeners and completions run.
     package var delivery = DeliveryContext.loop
+    /// Options to give each new descriptor.
+    package var kernel = KernelOptions()
 
     /// How much input close() throws away before it gives up on the peer, in bytes.
     package static let discardLimit = 16 * 1024 * 1024
 
     package init() {}
+
+    /// Settings that many sockets share: all connections of a server do until one of them is set otherwise.
+    package final class Shared: Sendable {
+        package let values: StreamSettings
+
+        package init(_ values: StreamSettings) { self.values = values }
+
+        package static let standard = Shared(StreamSettings())
+    }
 }

@@ -53,9 +53,7 @@ struct StreamState: ~Copyable {
     var read = ReadMachine()
     var write = WriteMachine()
     var outbox = Outbox()
-    var settings = StreamSettings()
-    /// Options to give each new descriptor.
-    var options = KernelOptions()
+    var shared = StreamSettings.Shared.standard
 
     var connecting: Waiter<Void>?
     var readers = WaiterQueue<Reader>()
@@ -63,8 +61,6 @@ struct StreamState: ~Copyable {
     var finishers: [Waiter<Void>] = []
     var closers: [Waiter<Void>] = []
 
-    var local: SocketAddress?
-    var peer: SocketAddress?
     var lastError: Failure?
     private var lastTicket: UInt64 = 0
 
@@ -181,7 +177,7 @@ struct StreamState: ~Copyable {
 
     /// With a message listener, and half-open not asked for, the peer's end is followed by ours.
     private mutating func closeAfterEnd() {
-        guard life.phase == .open, read.hasEnded, outbox.hasListener(.message), !settings.allowsHalfOpen else { return }
+        guard life.phase == .open, read.hasEnded, outbox.hasListener(.message), !shared.values.allowsHalfOpen else { return }
         life.close(.flush)
     }
 
@@ -195,7 +191,7 @@ struct StreamState: ~Copyable {
         case .flush:
             endReaders(with: .aborted(), &endings)
             write.beginFinishing()
-            closeDeadline = .now.advanced(by: settings.linger ?? settings.closeTimeout)
+            closeDeadline = .now.advanced(by: shared.values.linger ?? shared.values.closeTimeout)
         case .reset:
             wantsReset = true
             endReaders(with: .aborted(), &endings)
@@ -207,7 +203,7 @@ struct StreamState: ~Copyable {
             endReaders(with: failure, &endings)
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: .failure(failure), &endings)
-            if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, peer)) }
+            if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, nil)) }
         }
         return endings
     }
@@ -275,7 +271,7 @@ struct StreamState: ~Copyable {
         if life.phase == .closed { return .never }
         var earliest = min(closeDeadline, lingerDeadline, readers.earliestDeadline)
         for sender in senders { if let waiting = sender.waiting { earliest = min(earliest, waiting.deadline) } }
-        if let idle = settings.idleTimeout, life.phase == .open, lastActivity != .never {
+        if let idle = shared.values.idleTimeout, life.phase == .open, lastActivity != .never {
             earliest = min(earliest, lastActivity.advanced(by: idle))
         }
         return earliest
@@ -283,7 +279,7 @@ struct StreamState: ~Copyable {
 
     /// Something was sent or received.
     mutating func noteActivity() {
-        if settings.idleTimeout != nil { lastActivity = .now }
+        if shared.values.idleTimeout != nil { lastActivity = .now }
     }
 
     /// Handles what is due. Returns whether the kernel's queue should be looked at, and whose operations end.
@@ -298,7 +294,7 @@ struct StreamState: ~Copyable {
                 endings.waiting.append((waiting.waiter, .failure(ended)))
             }
         }
-        if let idle = settings.idleTimeout, life.phase == .open, lastActivity.advanced(by: idle) <= now {
+        if let idle = shared.values.idleTimeout, life.phase == .open, lastActivity.advanced(by: idle) <= now {
             outbox.emit(.timeout)
             life.close(.failed(.timedOut()))
         }
@@ -333,7 +329,7 @@ struct StreamState: ~Copyable {
         var endings = Endings()
         endFinishers(with: .success(()), &endings)
         if life.phase == .flushing {
-            if let linger = settings.linger, linger > .zero {
+            if let linger = shared.values.linger, linger > .zero {
                 life.advance(to: .lingering)
                 lingerDeadline = .now
             } else {
@@ -358,7 +354,7 @@ struct StreamState: ~Copyable {
 
     private mutating func beginDiscarding(_ endings: inout Endings) {
         life.advance(to: .discarding)
-        closeDeadline = .now.advanced(by: settings.closeTimeout)
+        closeDeadline = .now.advanced(by: shared.values.closeTimeout)
         endClosers(&endings)
     }
 

@@ -24,6 +24,9 @@ package struct SocketAddress: Sendable {
         native = csocket_address(high: high, low: low, scope: scope, port: port, family: Family.v6.rawValue)
     }
 
+    /// No address: of no family.
+    package static var none: SocketAddress { SocketAddress(native: csocket_address()) }
+
     /// Why a text is no address.
     package enum ParseError: Error, Sendable {
         case malformed
