@@ -21,6 +21,9 @@ package final class StreamDriver: LoopClient {
 
     /// How many reads one turn may make.
     private static let readBudget = 16
+    /// How many deliveries one turn may make: each may start the next one, as a completion that sends again does, and
+    /// such a chain must not keep the loop from its other sockets.
+    private static let deliveryBudget = 32
 
     /// A socket without a connection, on a loop of `group`.
     package init(group: EventLoopGroup) {
@@ -106,6 +109,7 @@ package final class StreamDriver: LoopClient {
         defer { isServicing = false }
         var step = first
         var reads = 0
+        var deliveries = 0
         while true {
             let mayRead = reads < StreamDriver.readBudget
             switch step {
@@ -117,6 +121,11 @@ package final class StreamDriver: LoopClient {
             case .register(let number): register(number)
             case .release(let number, let isAbortive): release(number, isAbortive: isAbortive)
             case .deliver:
+                guard deliveries < StreamDriver.deliveryBudget else {
+                    loop.yieldTurn(self)
+                    return
+                }
+                deliveries += 1
                 step = deliver(mayRead: mayRead)
                 continue
             case .flush(let number): flush(number)
