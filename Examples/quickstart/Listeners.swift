@@ -4,9 +4,13 @@ import HarmonySocket
 func runListeners() async throws {
     chapter("TCP with listeners")
     let closed = Moment("the client's close event")
+    let serverClosed = Moment("the server's close event")
     let server = TCPSocketServer()
     server.on(.listening) { note("server", "on listening", server.localAddress?.description ?? "") }
-    server.on(.close) { note("server", "on close") }
+    server.on(.close) {
+        note("server", "on close")
+        serverClosed.reached()
+    }
     server.on(.connect) { client in
         note("server", "on connect", "accepted client \(client.clientId)")
         client.on(.message) { message in
@@ -36,4 +40,5 @@ func runListeners() async throws {
     await closed.wait()
     tcp.off(listener)
     await server.close()
+    await serverClosed.wait()
 }
