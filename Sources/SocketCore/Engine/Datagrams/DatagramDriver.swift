@@ -17,6 +17,7 @@ package final class DatagramDriver: LoopClient {
     nonisolated(unsafe) private var token: PollToken?
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
+    nonisolated(unsafe) package var isLeftOver = false
 
     private static let readBudget = 16
     /// How many deliveries: each may start the next one, as a completion that receives again does.

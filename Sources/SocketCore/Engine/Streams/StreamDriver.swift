@@ -13,6 +13,7 @@ package final class StreamDriver: LoopClient {
     nonisolated(unsafe) private var token: PollToken?
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
+    nonisolated(unsafe) package var isLeftOver = false
     nonisolated(unsafe) var connector: Connector?
     /// The peer, for those who read: set before the socket is open, and not changed again.
     @exclusivity(unchecked) nonisolated(unsafe) package internal(set) var peerForMessages = SocketAddress(v4: 0)
