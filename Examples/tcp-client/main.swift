@@ -17,7 +17,6 @@ let timeout = arguments.seconds("--timeout", default: 5)
 let tcp = TCPSocket()
 Task {
     await stopRequest()
-    await tcp.close()
     leave(status: 0)
 }
 do {

@@ -18,7 +18,6 @@ let wait = arguments.seconds("--wait", default: 1)
 let udp = UDPSocket()
 Task {
     await stopRequest()
-    await udp.close()
     leave(status: 0)
 }
 udp.on(.message) { StandardOutput.writeNow($0.message) }
