@@ -1,38 +1,43 @@
+import ExampleSupport
 import HarmonySocket
 
-let arguments = CommandLine.arguments
-func value(_ name: String) -> String? { arguments.firstIndex(of: name).map { arguments[$0 + 1] } }
-let style = value("--style") ?? "events"
-let group = SocketEventLoopGroup(count: Int(value("--loops") ?? "1") ?? 1)
-let server = TCPSocketServer(group: group)
-try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true))
-try await server.listen(NetAddress(value("--host") ?? "127.0.0.1", port: Int(value("--port") ?? "0") ?? 0), backlog: 4096)
+enum Style: String, CaseIterable { case async, callback, events }
+enum Mode: String, CaseIterable { case echo, discard, chargen }
+
+let arguments = Arguments(
+    help: """
+        tcp-echo-server: answers every client, in one of three ways (RFC 862, 863, 864), with code in one of three styles.
+
+          --host ADDRESS   where to listen (127.0.0.1)
+          --port PORT      0 lets the system choose (7007)
+          --mode MODE      echo what comes, discard it, or discard it and send characters: chargen (echo)
+          --style STYLE    async, callback or events (events)
+          --loops N        threads that serve the clients (1)
+
+        Prints "listening on ADDRESS:PORT" when it is ready. Ends on Ctrl-C, on SIGTERM, and at the end of standard
+        input if that is a terminal or a pipe.
+        """)
+let address = NetAddress(
+    arguments.text("--host", default: "127.0.0.1"), port: arguments.number("--port", in: 0...65_535, default: 7007))
+let mode = arguments.choice("--mode", default: Mode.echo)
+let style = arguments.choice("--style", default: Style.events)
+let loops = arguments.number("--loops", in: 1...1024, default: 1)
+
+let server = TCPSocketServer(group: SocketEventLoopGroup(count: loops))
+server.on(.error) { complain("\($0)") }
+do {
+    // What is set on the server holds for the connections that it accepts.
+    try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true))
+    try await server.listen(address, backlog: 4096)
+    say("listening on \(try await server.getLocalAddress())")
+} catch {
+    fail("\(error)")
+}
+
 switch style {
-case "events":
-    server.on(.connect) { client in
-        client.on(.message) { message in client.send(message.message) { _ in } }
-    }
-case "callback":
-    server.on(.connect) { client in
-        @Sendable func next() {
-            client.receive { result in
-                guard case .success(let message?) = result else { return client.close { _ in } }
-                client.send(message.message) { result in
-                    if case .success = result { next() }
-                }
-            }
-        }
-        next()
-    }
-default: break
+case .events: serveWithEvents(server, mode)
+case .callback: serveWithCallbacks(server, mode)
+case .async: Task { try await serveWithTasks(server, mode) }
 }
-print("listening on \(server.localAddress!)")
-import Glibc
-fflush(nil)
-if style == "async" {
-    try await server.serve { client in
-        for try await message in client.messages { try await client.send(message.message) }
-    }
-} else {
-    while true { try await Task.sleep(for: .seconds(1000)) }
-}
+await stopRequest(endOfInput: true)
+await server.close()

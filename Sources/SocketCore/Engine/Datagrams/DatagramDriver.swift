@@ -17,8 +17,11 @@ package final class DatagramDriver: LoopClient {
     nonisolated(unsafe) private var token: PollToken?
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
+    nonisolated(unsafe) package var isLeftOver = false
 
     private static let readBudget = 16
+    /// How many deliveries: each may start the next one, as a completion that receives again does.
+    private static let deliveryBudget = 32
 
     /// A socket without an address, on a loop of `group`.
     package init(group: EventLoopGroup) {
@@ -59,6 +62,7 @@ package final class DatagramDriver: LoopClient {
         defer { isServicing = false }
         var step = first
         var reads = 0
+        var deliveries = 0
         while true {
             switch step {
             case .nothing: return
@@ -68,7 +72,13 @@ package final class DatagramDriver: LoopClient {
             case .end(let ended): for (waiter, result) in ended { waiter.resume(result) }
             case .register(let number): register(number)
             case .release(let number): release(number)
-            case .deliver(let delivery): deliver(delivery)
+            case .deliver(let delivery):
+                deliver(delivery)
+                deliveries += 1
+                guard deliveries < DatagramDriver.deliveryBudget else {
+                    loop.yieldTurn(self)
+                    return
+                }
             case .takeErrors(let number): takeErrors(number)
             case .flush(let number): flush(number)
             case .resume(let waiter): waiter.resume(.success(()))

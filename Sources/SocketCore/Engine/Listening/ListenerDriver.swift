@@ -9,6 +9,7 @@ package final class ListenerDriver: LoopClient {
     nonisolated(unsafe) private var token: PollToken?
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
+    nonisolated(unsafe) package var isLeftOver = false
 
     /// How many connections one turn may accept.
     private static let acceptBudget = 64

@@ -105,7 +105,11 @@ package final class EventLoop: Sendable {
     package func schedule(_ client: any LoopClient) { enqueue(.turn(client)) }
 
     /// Gives `client` a turn after the next look at the descriptors: it has used up its budget. On the loop only.
-    package func yieldTurn(_ client: any LoopClient) { own.pointee.leftovers.append(client) }
+    package func yieldTurn(_ client: any LoopClient) {
+        if client.isLeftOver { return }
+        client.isLeftOver = true
+        own.pointee.leftovers.append(client)
+    }
 
     /// Runs `body` on the loop. From any thread; allocates.
     package func execute(_ body: @escaping @Sendable () -> Void) { enqueue(.call(body)) }
@@ -196,7 +200,10 @@ package final class EventLoop: Sendable {
     private func serveLeftovers() {
         guard !own.pointee.leftovers.isEmpty else { return }
         swap(&own.pointee.leftovers, &own.pointee.served)
-        for client in own.pointee.served { client.turn() }
+        for client in own.pointee.served {
+            client.isLeftOver = false
+            client.turn()
+        }
         own.pointee.served.removeAll(keepingCapacity: true)
     }
 

@@ -12,6 +12,10 @@ package enum LoopTask: Sendable {
 
 /// What a loop works for: something with a descriptor, a deadline, or a turn to take.
 package protocol LoopClient: AnyObject, Sendable {
+    /// Whether the loop owes it a turn, asked for with `EventLoop.yieldTurn`. The loop's own note, on the loop only: one
+    /// that yields again, in a turn for some other reason, is not owed a second one.
+    var isLeftOver: Bool { get set }
+
     /// The descriptor's readiness changed. On the loop.
     func ready(_ events: PollEvents)
 
@@ -23,6 +27,12 @@ package protocol LoopClient: AnyObject, Sendable {
 }
 
 extension LoopClient {
+    /// For clients that never yield.
+    package var isLeftOver: Bool {
+        get { false }
+        set {}
+    }
+
     package func ready(_ events: PollEvents) {}
     package func turn() {}
     package func deadlineReached(now: Instant) {}

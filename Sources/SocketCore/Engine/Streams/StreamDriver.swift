@@ -13,6 +13,7 @@ package final class StreamDriver: LoopClient {
     nonisolated(unsafe) private var token: PollToken?
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
+    nonisolated(unsafe) package var isLeftOver = false
     nonisolated(unsafe) var connector: Connector?
     /// The peer's address: set before the socket is open, and not changed again.
     @exclusivity(unchecked) nonisolated(unsafe) package internal(set) var peer = SocketAddress.none
@@ -21,6 +22,9 @@ package final class StreamDriver: LoopClient {
 
     /// How many reads one turn may make.
     private static let readBudget = 16
+    /// How many deliveries one turn may make: each may start the next one, as a completion that sends again does, and
+    /// such a chain must not keep the loop from its other sockets.
+    private static let deliveryBudget = 32
 
     /// A socket without a connection, on a loop of `group`.
     package init(group: EventLoopGroup) {
@@ -106,6 +110,7 @@ package final class StreamDriver: LoopClient {
         defer { isServicing = false }
         var step = first
         var reads = 0
+        var deliveries = 0
         while true {
             let mayRead = reads < StreamDriver.readBudget
             switch step {
@@ -117,6 +122,11 @@ package final class StreamDriver: LoopClient {
             case .register(let number): register(number)
             case .release(let number, let isAbortive): release(number, isAbortive: isAbortive)
             case .deliver:
+                guard deliveries < StreamDriver.deliveryBudget else {
+                    loop.yieldTurn(self)
+                    return
+                }
+                deliveries += 1
                 step = deliver(mayRead: mayRead)
                 continue
             case .flush(let number): flush(number)

@@ -154,6 +154,12 @@ package struct WriteMachine: Sendable {
             ended.append(Ended(ticket: queue[head].ticket, sent: queue[head].rest.sent + size, remaining: 0))
             head += 1
         }
+        // What was offered and not taken has not begun after all, and can still be withdrawn whole.
+        var index = head
+        while index < queue.count, queue[index].isBegun {
+            queue[index].isBegun = queue[index].rest.sent > 0
+            index += 1
+        }
         compact()
         return (ended, count < total && readiness.clear(since: tick))
     }
