@@ -14,6 +14,12 @@ package struct Instant: Comparable, Hashable, Sendable {
     /// The instant after every other: a deadline that never comes.
     package static var never: Instant { Instant(nanoseconds: .max) }
 
+    /// The end of a time-out that begins now; never without one.
+    package static func after(_ timeout: Duration?) -> Instant {
+        guard let timeout else { return .never }
+        return .now.advanced(by: timeout)
+    }
+
     package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
     /// The instant `duration` later. Saturates: a time-out of a million years is a time-out that never comes.
