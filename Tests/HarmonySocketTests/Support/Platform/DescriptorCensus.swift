@@ -1,0 +1,39 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The descriptors of this process. Suites run side by side, so counts mean something only in a serialised suite or a
+/// child process; whether one particular socket is still open can be asked at any time.
+enum DescriptorCensus {
+    /// What names a socket of the kernel for as long as it exists, however its descriptor number is reused.
+    struct Identity: Hashable, Sendable {
+        let device: UInt64
+        let inode: UInt64
+    }
+
+    /// The socket behind a number; nil when the number is not open.
+    static func identity(of descriptor: Int) -> Identity? {
+        var status = stat()
+        guard fstat(Int32(descriptor), &status) == 0 else { return nil }
+        return Identity(device: UInt64(truncatingIfNeeded: status.st_dev), inode: UInt64(status.st_ino))
+    }
+
+    /// The numbers that are open, with what is behind them.
+    static func open() -> [Int: Identity] {
+        let limit = max(1024, Int(sysconf(Int32(_SC_OPEN_MAX))))
+        var found: [Int: Identity] = [:]
+        // The highest number in use is far below the limit, which may be a million: the tests open some thousands.
+        for number in 0..<min(limit, 16_384) { if let identity = identity(of: number) { found[number] = identity } }
+        return found
+    }
+
+    /// How many descriptors are open.
+    static var count: Int { open().count }
+
+    /// Whether a descriptor of this process still leads to that socket.
+    static func isOpen(_ identity: Identity) -> Bool { open().values.contains(identity) }
+}
