@@ -146,7 +146,8 @@ struct StreamState: ~Copyable {
             isReleased = true
             return .release(number, isAbortive: false)
         }
-        if write.mustShutDown {
+        // Also when finish() ended our direction before: a second shutdown(2) does nothing, and closing goes on.
+        if write.mustShutDown || life.phase == .flushing && write.hasFinished {
             write.didShutDown()
             return .shutDown(number)
         }
