@@ -222,6 +222,9 @@ extension StreamState {
                 .system(error, .send, sent: ended.sent, remaining: ended.remaining))
             if let waiter = endSender(ended.ticket, result) { endings.waiting.append((waiter, result)) }
         }
-        if life.phase == .flushing { life.close(.failed(.system(error, .send))) }
+        if life.phase == .flushing {
+            wasFailureReported = !endings.waiting.isEmpty
+            life.close(.failed(.system(error, .send)))
+        }
     }
 }

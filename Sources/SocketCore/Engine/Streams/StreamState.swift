@@ -71,6 +71,8 @@ struct StreamState: ~Copyable {
     var isRegistered = false
     private(set) var isReleased = false
     private var wantsReset = false
+    /// The call that met the error that ends the socket tells of it, so `error` need not.
+    var wasFailureReported = false
     /// The program still holds the socket object.
     var hasHandle = true
     var isServingCancelled = false
@@ -200,7 +202,7 @@ struct StreamState: ~Copyable {
             endFinishers(with: .failure(.aborted()), &endings)
         case .failed(let failure):
             lastError = failure
-            let wasReported = isConnecting || !readers.isEmpty || !senders.isEmpty
+            let wasReported = wasFailureReported || isConnecting || !readers.isEmpty || !senders.isEmpty
             endReaders(with: failure, &endings)
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: .failure(failure), &endings)
