@@ -54,6 +54,8 @@ struct StreamState: ~Copyable {
     var write = WriteMachine()
     var outbox = Outbox()
     var shared = StreamSettings.Shared.standard
+    /// Options were set while an attempt to connect had its descriptor already.
+    var hasLateOptions = false
 
     var connecting: Waiter<Void>?
     var readers = WaiterQueue<Reader>()
