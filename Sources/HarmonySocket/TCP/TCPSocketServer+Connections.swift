@@ -45,7 +45,7 @@ extension TCPSocketServer {
         await withDiscardingTaskGroup { tasks in
             while true {
                 do throws(Failure) {
-                    let connection = TCPSocketConnection(driver: try await driver.accept())
+                    let connection = TCPSocketConnection(driver: try await driver.accept(isTaker: true))
                     tasks.addTask(executorPreference: connection.eventLoop) { [self] in
                         await handle(connection, handler)
                     }
