@@ -50,7 +50,7 @@ extension TCPSocketServer {
         await withDiscardingTaskGroup { tasks in
             while true {
                 do throws(Failure) {
-                    let connection = TCPSocketConnection(driver: try await driver.accept())
+                    let connection = TCPSocketConnection(driver: try await driver.accept(isTaker: true))
                     // Everything in one closure: each async function of its own would add to the memory that an idle
                     // connection holds.
                     tasks.addTask(executorPreference: connection.eventLoop) { [self] in

@@ -154,10 +154,11 @@ extension DatagramDriver {
     /// The next datagram.
     package func receive(timeout: Duration?) async throws(Failure) -> Datagram {
         var isNext = false
+        var hasWaited = false
         let isEager = timeout.map { $0 <= .zero } ?? false
         let deadline = Instant.after(timeout)
         while true {
-            if let (number, tick) = try admitReader(isNext: isNext, isEager: isEager) {
+            if let (number, tick) = try admitReader(isNext: isNext, hasWaited: hasWaited, isEager: isEager) {
                 isNext = false
                 switch readOnce(number, tick) {
                 case .success(let datagram): return datagram
@@ -169,6 +170,7 @@ extension DatagramDriver {
                 if isEager { throw .timedOut() }
                 try await waitToRead(deadline)
                 isNext = true
+                hasWaited = true
             }
         }
     }
@@ -176,35 +178,37 @@ extension DatagramDriver {
     /// The completion form.
     package func receive(timeout: Duration?, _ body: @escaping @Sendable (Result<Datagram, Failure>) -> Void) {
         let isEager = timeout.map { $0 <= .zero } ?? false
-        receive(isNext: false, isEager: isEager, Instant.after(timeout), body)
+        receive(isNext: false, hasWaited: false, isEager: isEager, Instant.after(timeout), body)
     }
 
     private func receive(
-        isNext: Bool, isEager: Bool, _ deadline: Instant,
+        isNext: Bool, hasWaited: Bool, isEager: Bool, _ deadline: Instant,
         _ body: @escaping @Sendable (Result<Datagram, Failure>) -> Void
     ) {
         do throws(Failure) {
-            if let (number, tick) = try admitReader(isNext: isNext, isEager: isEager) {
+            if let (number, tick) = try admitReader(isNext: isNext, hasWaited: hasWaited, isEager: isEager) {
                 switch readOnce(number, tick) {
                 case .success(let datagram): return complete { body(.success(datagram)) }
                 case .failure(.wouldBlock) where isEager: throw .timedOut()
-                case .failure: return receive(isNext: false, isEager: isEager, deadline, body)
+                case .failure:
+                    return receive(isNext: false, hasWaited: hasWaited, isEager: isEager, deadline, body)
                 }
             }
             if isEager { throw .timedOut() }
             enqueueReader(
                 .handler { [self] failure in
                     if let failure { return complete { body(.failure(failure)) } }
-                    receive(isNext: true, isEager: false, deadline, body)
+                    receive(isNext: true, hasWaited: true, isEager: false, deadline, body)
                 }, nil, deadline)
         } catch {
             complete { body(.failure(error)) }
         }
     }
 
-    private func admitReader(isNext: Bool, isEager: Bool) throws(Failure) -> (Int32, UInt32)? {
+    /// `hasWaited`: a message listener that came while this reader waited takes effect behind it.
+    private func admitReader(isNext: Bool, hasWaited: Bool, isEager: Bool) throws(Failure) -> (Int32, UInt32)? {
         try state.withLock { state throws(Failure) in
-            if let failure = state.refusalOfReading() {
+            if let failure = state.refusalOfReading(ignoresListeners: hasWaited) {
                 if isNext { state.read.relinquish() }
                 throw failure
             }
@@ -241,7 +245,7 @@ extension DatagramDriver {
 
     private func enqueueReader(_ waiter: Waiter, _ ticket: Ticket?, _ deadline: Instant) {
         let (refusal, mustTurn): (Failure?, Bool) = state.withLock { state in
-            if let failure = state.refusalOfReading() { return (failure, false) }
+            if let failure = state.refusalOfReading(ignoresListeners: true) { return (failure, false) }
             let ticket = ticket ?? state.nextTicket()
             state.readers.append(Waiting(ticket: ticket, waiter: waiter, deadline: deadline, isServing: false))
             return (nil, !state.isRegistered || deadline < state.timer || state.wantsTurnAfterReading())
@@ -288,11 +292,12 @@ extension DatagramDriver {
 }
 
 extension DatagramState {
-    fileprivate mutating func refusalOfReading() -> Failure? {
+    fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
         switch phase {
         case .flushing, .closed: .closed
         case .fresh: .invalidState(.notBound)
-        case .bound: outbox.hasListener(.message) ? .invalidState(.messageListenerExists) : nil
+        case .bound:
+            !ignoresListeners && outbox.hasListener(.message) ? .invalidState(.messageListenerExists) : nil
         }
     }
 

@@ -51,10 +51,18 @@ extension ListenerDriver {
     }
 
     /// Ends the claim.
-    package func giveBack() { state.withLock { $0.isTaken = false } }
+    package func giveBack() {
+        state.withLock { $0.isTaken = false }
+        // A listener that came meanwhile takes effect now.
+        requestTurn()
+    }
 
-    /// The next connection, neither read nor watched yet.
-    package func accept(timeout: Duration? = nil) async throws(Failure) -> StreamDriver {
+    /// The next connection, neither read nor watched yet. `isTaker`: the caller has claimed the connections.
+    package func accept(isTaker: Bool = false, timeout: Duration? = nil) async throws(Failure) -> StreamDriver {
+        try state.withLock { state throws(Failure) in
+            guard state.phase == .listening, !isTaker else { return }
+            if state.isTaken || state.outbox.hasListener(.connect) { throw .invalidState(.taken) }
+        }
         var isNext = false
         let deadline = Instant.after(timeout)
         while true {

@@ -68,7 +68,7 @@ struct ListenerState: ~Copyable {
     }
 
     private mutating func acceptStep(_ number: Int32, mayAccept: Bool) -> Step? {
-        let isForListener = waiters.isEmpty && outbox.hasListener(.connect) && outbox.isIdle
+        let isForListener = waiters.isEmpty && !isTaken && outbox.hasListener(.connect) && outbox.isIdle
         guard isForListener || !waiters.isEmpty, let tick = machine.takeTurn() else { return nil }
         guard mayAccept else {
             machine.relinquish()

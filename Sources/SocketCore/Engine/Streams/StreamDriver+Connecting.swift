@@ -106,6 +106,11 @@ extension StreamDriver {
             state.isRegistered = true
             state.didOpen()
             state.read.ready(connected.seen)
+            if state.hasLateOptions,
+                case .failure(let error) = state.shared.values.kernel.apply(to: connected.number)
+            {
+                state.outbox.emit(.error(.system(error, .setOption), peer))
+            }
             state.outbox.emit(.connect)
             // Behind the event: whoever awaits connect() finds its listeners told.
             if let waiter = state.connecting.take() { state.outbox.append(.call { waiter.resume() }) }

@@ -8,16 +8,26 @@ extension StreamDriver {
             if state.life.isClosing { throw .closed }
             return state.descriptor.lend()
         }
-        if let number {
-            let result = options.apply(to: number)
-            state.withLock { _ = $0.descriptor.giveBack() }
-            if case .failure(let error) = result { throw .system(error, .setOption) }
-        }
+        if let number { try apply(options, to: number) }
         var changed = settings
         // Kept too: a later descriptor of this socket (bind, then another attempt to connect) gets them as well.
         changed.kernel = changed.kernel.overlaid(with: options)
         change(&changed)
         settings = changed
+        if number != nil { return }
+        // An attempt to connect may have made its descriptor before: it gets them when it has won, or now if it has.
+        let late: Int32? = state.withLock { state in
+            if state.life.phase == .connecting { state.hasLateOptions = true }
+            return state.descriptor.lend()
+        }
+        if let late { try apply(options, to: late) }
+    }
+
+    /// Applies options to a number that was lent, and gives it back.
+    private func apply(_ options: KernelOptions, to number: Int32) throws(Failure) {
+        let result = options.apply(to: number)
+        state.withLock { _ = $0.descriptor.giveBack() }
+        if case .failure(let error) = result { throw .system(error, .setOption) }
     }
 
     /// The kernel's options, and ours.

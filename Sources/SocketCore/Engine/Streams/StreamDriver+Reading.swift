@@ -17,9 +17,10 @@ extension StreamDriver {
     /// `isNext`: the caller has waited, and has the turn. `isEager`: it will not wait, so the kernel is asked even when
     /// cached readiness says that there is nothing, and `.wait` becomes a time-out.
     package func tryReceive(isNext: Bool, isEager: Bool) -> ReceiveOutcome {
+        let hasWaited = isNext
         var isNext = isNext
         while true {
-            switch admitReader(isNext: isNext, isEager: isEager) {
+            switch admitReader(isNext: isNext, hasWaited: hasWaited, isEager: isEager) {
             case .read(let number, let tick):
                 switch readOnce(number, tick) {
                 case .wait: if isEager { return .failed(.timedOut()) }
@@ -54,9 +55,10 @@ extension StreamDriver {
         case failed(Failure)
     }
 
-    private func admitReader(isNext: Bool, isEager: Bool) -> ReaderAdmission {
+    /// `hasWaited`: a message listener that came while this reader waited takes effect behind it.
+    private func admitReader(isNext: Bool, hasWaited: Bool, isEager: Bool) -> ReaderAdmission {
         state.withLock { state in
-            if let failure = state.refusalOfReading() {
+            if let failure = state.refusalOfReading(ignoresListeners: hasWaited) {
                 if isNext { state.read.relinquish() }
                 return .failed(failure)
             }
@@ -79,6 +81,7 @@ extension StreamDriver {
         let (didClear, mustTurn, mustYield): (Bool, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
+            if case .failure(let error) = result, error != .wouldBlock { state.wasFailureReported = true }
             // Whoever waits behind this reader, or a listener that came meanwhile, is served by the loop.
             return (didClear, state.wantsTurnAfterReading(), state.servedAtOnce())
         }
@@ -123,7 +126,7 @@ extension StreamDriver {
         _ reader: StreamState.Reader, _ ticket: Ticket?, _ deadline: Instant, isServing: Bool
     ) -> Failure? {
         let (failure, mustTurn): (Failure?, Bool) = state.withLock { state in
-            if let failure = state.refusalOfReading() { return (failure, false) }
+            if let failure = state.refusalOfReading(ignoresListeners: true) { return (failure, false) }
             if isServing, state.isServingCancelled { return (.cancelled(), false) }
             state.servedInARow = 0
             let ticket = ticket ?? state.nextTicket()
@@ -194,6 +197,7 @@ extension StreamDriver {
                 state.readers.prepend(reader)
                 return (didClear, false)
             }
+            if case .failure = received { state.wasFailureReported = true }
             if state.outbox.isIdle, state.shared.values.delivery.isLoop {
                 state.outbox.beginDirectDelivery()
                 return (didClear, true)
@@ -280,10 +284,10 @@ extension ReadMachine.Outcome {
 
 extension StreamState {
     /// Why a pull cannot be served now; nil when it can.
-    fileprivate mutating func refusalOfReading() -> Failure? {
+    fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
         if life.isClosing { return life.failure ?? .closed }
         if life.phase != .open { return .notConnected }
-        if outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
+        if !ignoresListeners, outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
         return nil
     }
 

@@ -48,8 +48,9 @@ extension StreamDriver {
         withDescriptor { try? SocketCalls.localAddress($0).get() } ?? nil
     }
 
-    /// The kernel's number for the descriptor; nil before and after there is one.
-    package var descriptorNumber: Int32? { state.withLock { $0.descriptor.number } }
+    /// The kernel's number for the descriptor; nil before there is one and after close, also while the loop still
+    /// discards input.
+    package var descriptorNumber: Int32? { state.withLock { $0.life.isClosed ? nil : $0.descriptor.number } }
 
     /// What can be set about the socket.
     package var settings: StreamSettings {

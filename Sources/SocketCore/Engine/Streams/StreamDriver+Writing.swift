@@ -215,6 +215,9 @@ extension StreamState {
             let failure = Failure.system(error, .send, sent: ended.sent, remaining: ended.remaining)
             endings.add(endSender(ended.ticket, failure), failure)
         }
-        if life.phase == .flushing { life.close(.failed(.system(error, .send))) }
+        if life.phase == .flushing {
+            wasFailureReported = !endings.waiting.isEmpty
+            life.close(.failed(.system(error, .send)))
+        }
     }
 }

@@ -31,6 +31,8 @@ struct StreamState: ~Copyable {
             if let waiter { waiting.append((waiter, failure)) }
         }
 
+        var isEmpty: Bool { waiting.isEmpty }
+
         /// Resumes them. Never under a lock.
         func perform() {
             for (waiter, failure) in waiting { waiter.resume(failure) }
@@ -61,6 +63,8 @@ struct StreamState: ~Copyable {
     var write = WriteMachine()
     var outbox = Outbox()
     var shared = StreamSettings.Shared.standard
+    /// Options were set while an attempt to connect had its descriptor already.
+    var hasLateOptions = false
 
     var connecting: Waiter?
     var readers = WaiterQueue<Reader>()
@@ -78,6 +82,8 @@ struct StreamState: ~Copyable {
     var isRegistered = false
     private(set) var isReleased = false
     private var wantsReset = false
+    /// The call that met the error that ends the socket tells of it, so `error` need not.
+    var wasFailureReported = false
     /// The program still holds the socket object.
     var hasHandle = true
     var isServingCancelled = false
@@ -164,7 +170,8 @@ struct StreamState: ~Copyable {
             isReleased = true
             return .release(number, isAbortive: false)
         }
-        if write.mustShutDown {
+        // Also when finish() ended our direction before: a second shutdown(2) does nothing, and closing goes on.
+        if write.mustShutDown || life.phase == .flushing && write.hasFinished {
             write.didShutDown()
             return .shutDown(number)
         }
@@ -217,7 +224,7 @@ struct StreamState: ~Copyable {
             endFinishers(with: .aborted(), &endings)
         case .failed(let failure):
             lastError = failure
-            let wasReported = isConnecting || !readers.isEmpty || !senders.isEmpty
+            let wasReported = wasFailureReported || isConnecting || !readers.isEmpty || !senders.isEmpty
             endReaders(with: failure, &endings)
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: failure, &endings)

@@ -1,0 +1,78 @@
+import HarmonySocket
+import Testing
+
+/// What happened to a socket, as text.
+typealias EventLog = EventRecorder<String>
+
+/// The two kinds of stream sockets, which share their methods.
+enum Side: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case client = "TCPSocket"
+    case connection = "TCPSocketConnection"
+
+    var testDescription: String { rawValue }
+}
+
+extension TCPPair {
+    /// The socket under test.
+    func tested(_ side: Side) -> any StreamSocket { side == .client ? client : connection }
+    /// The socket at the other end.
+    func other(_ side: Side) -> any StreamSocket { side == .client ? connection : client }
+}
+
+/// Writes every event but `message` of a stream socket into a log: "end", "close", "close:timedOut", "error:KIND", ...
+func record(_ socket: some StreamSocket, in log: EventLog) {
+    socket.on(.end) { log.record("end") }
+    socket.on(.close) { log.record($0.error.map { "close:\($0.kind)" } ?? "close") }
+    socket.on(.error) { log.record("error:\($0.kind)") }
+    socket.on(.drain) { log.record("drain") }
+    socket.on(.timeout) { log.record("timeout") }
+}
+
+/// Writes the `message` events of a stream socket into a log: "message:TEXT".
+func recordMessages(_ socket: some StreamSocket, in log: EventLog) {
+    socket.on(.message) { log.record("message:\($0.text ?? "-")") }
+}
+
+/// Writes every event of a datagram socket into a log.
+func record(_ socket: UDPSocket, in log: EventLog) {
+    socket.on(.message) { log.record("message:\($0.text ?? "-")") }
+    socket.on(.listening) { log.record("listening") }
+    socket.on(.close) { log.record("close") }
+    socket.on(.error) { log.record("error:\($0.kind)") }
+    socket.on(.drain) { log.record("drain") }
+    socket.on(.timeout) { log.record("timeout") }
+}
+
+/// Returns when the loop of a socket has done everything that was handed to it before.
+func settle(_ loop: SocketEventLoop) async throws {
+    // Twice: what the first round finds may hand in more.
+    for _ in 0..<2 {
+        let done = Outcome<Void>()
+        loop.execute { done.set(.success(())) }
+        try await within(.seconds(10), "the loop") { try await done.value }
+    }
+}
+
+/// All bytes of the messages until the peer's end.
+func readAll(_ socket: any StreamSocket) async throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    while let message = try await socket.receive(timeout: .seconds(10)) { bytes += message.message }
+    return bytes
+}
+
+/// Exactly this many bytes; fewer only at the peer's end.
+func read(_ count: Int, from socket: any StreamSocket) async throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    while bytes.count < count, let message = try await socket.receive(timeout: .seconds(10)) {
+        bytes += message.message
+    }
+    return bytes
+}
+
+/// Bytes whose order shows: lost, doubled or swapped ones differ.
+func pattern(_ count: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        for index in 0..<count { buffer[index] = UInt8(truncatingIfNeeded: index &* 31 &+ index >> 8) }
+        filled = count
+    }
+}
