@@ -100,9 +100,23 @@ func blocking<Value: Sendable>(
     _ what: String = "the blocking body", limit: Duration = .seconds(30),
     sourceLocation: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable () throws -> Value
 ) async throws -> Value {
-    let mailbox = Mailbox<Result<Value, any Error>>()
-    try ProcessCalls.startThread("test-blocking") { mailbox.put(Result { try body() }) }.get()
-    return try await mailbox.take(what, limit: limit, sourceLocation: sourceLocation).get()
+    try await bounded(what, limit: limit, sourceLocation: sourceLocation) {
+        // A task, and not just a thread, so that its expectations know which test they belong to.
+        try await Task(executorPreference: ThreadPerJob.shared) { try body() }.value
+    }
+}
+
+/// Runs each job on a new thread.
+private final class ThreadPerJob: TaskExecutor {
+    static let shared = ThreadPerJob()
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let started = ProcessCalls.startThread("test-blocking") {
+            job.runSynchronously(on: ThreadPerJob.shared.asUnownedTaskExecutor())
+        }
+        precondition(started.isSuccess, "no thread to be had")
+    }
 }
 
 /// Waits for something that the system does without telling anybody, as giving a descriptor back: looks, and looks
