@@ -42,6 +42,6 @@ extension Duration {
         if overflow { return seconds < 0 ? .min : .max }
         let fraction = attoseconds / 1_000_000_000 + (attoseconds % 1_000_000_000 > 0 ? 1 : 0)
         let (sum, carried) = product.addingReportingOverflow(fraction)
-        return carried ? .max : sum
+        return carried ? (seconds < 0 ? .min : .max) : sum
     }
 }
