@@ -216,7 +216,7 @@ extension StreamState {
             endings.add(endSender(ended.ticket, failure), failure)
         }
         if life.phase == .flushing {
-            wasFailureReported = !endings.waiting.isEmpty
+            wasFailureReported = !endings.isEmpty
             life.close(.failed(.system(error, .send)))
         }
     }
