@@ -95,7 +95,7 @@ func blocking<Value: Sendable>(
 /// Waits for something that the system does without telling anybody, as giving a descriptor back: looks, and looks
 /// again. Everything that tells is waited for with `EventRecorder`, `Outcome` or an async call.
 func eventually(
-    _ limit: Duration = .seconds(10), _ what: String, sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: String, limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: @Sendable () async -> Bool
 ) async throws {
     let end = ContinuousClock.now.advanced(by: limit)

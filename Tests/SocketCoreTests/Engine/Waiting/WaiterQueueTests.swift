@@ -2,17 +2,17 @@ import SocketCore
 import Testing
 
 @Suite struct WaiterQueueTests {
-    private static func waiting(_ number: UInt64, deadline: Instant = .never, isServing: Bool = false) -> Waiting<Int> {
+    private static func waiting(_ number: UInt64, deadline: Instant = .never, isServing: Bool = false) -> Waiting<Waiter> {
         Waiting(ticket: Ticket(number: number), waiter: .handler { _ in }, deadline: deadline, isServing: isServing)
     }
 
-    private static func queue(_ numbers: [UInt64]) -> WaiterQueue<Int> {
-        var queue = WaiterQueue<Int>()
+    private static func queue(_ numbers: [UInt64]) -> WaiterQueue<Waiter> {
+        var queue = WaiterQueue<Waiter>()
         for number in numbers { queue.append(waiting(number)) }
         return queue
     }
 
-    private func drain(_ queue: inout WaiterQueue<Int>) -> [UInt64] {
+    private func drain(_ queue: inout WaiterQueue<Waiter>) -> [UInt64] {
         var numbers: [UInt64] = []
         while let next = queue.popFirst() { numbers.append(next.ticket.number) }
         return numbers
@@ -64,7 +64,7 @@ import Testing
             ([], nil), ([nil], nil), ([5], 5), ([nil, 5], 5), ([5, 3, nil], 3), ([3, 5], 3),
         ] as [([Int64?], Int64?)])
     func earliestDeadline_isTheFirstOfAll(_ deadlines: [Int64?], _ earliest: Int64?) {
-        var queue = WaiterQueue<Int>()
+        var queue = WaiterQueue<Waiter>()
         for (number, deadline) in deadlines.enumerated() {
             let deadline = deadline.map { Instant(nanoseconds: $0) } ?? .never
             queue.append(WaiterQueueTests.waiting(UInt64(number), deadline: deadline))
@@ -75,7 +75,7 @@ import Testing
     @Test(arguments: [UInt64(1), 2, 3, 4])
     func queue_agreesWithAList(_ seed: UInt64) {
         var generator = SplitMix(seed)
-        var queue = WaiterQueue<Int>()
+        var queue = WaiterQueue<Waiter>()
         var list: [UInt64] = []
         for number in UInt64(0)..<2_000 {
             switch Int.random(in: 0..<8, using: &generator) {
