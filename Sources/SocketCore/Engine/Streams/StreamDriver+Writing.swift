@@ -75,6 +75,11 @@ extension StreamDriver {
             if count == bytes.count {
                 return (.sent(mustYield: state.servedAtOnce()), didClear, state.wantsTurnAfterWriting())
             }
+            if state.life.isClosed {
+                // Reset meanwhile: those who waited have been told, and nobody would tell this one.
+                let ended = state.life.failure ?? .aborted()
+                return (.failed(ended.with(sent: count, remaining: bytes.count - count)), didClear, false)
+            }
             let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }

@@ -402,6 +402,7 @@ extension Failure {
         case .system(let error, let call, _, _): .system(error, call, sent: sent, remaining: remaining)
         case .timedOut: .timedOut(sent: sent, remaining: remaining)
         case .cancelled: .cancelled(sent: sent, remaining: remaining)
+        case .aborted: .aborted(sent: sent, remaining: remaining)
         default: self
         }
     }
