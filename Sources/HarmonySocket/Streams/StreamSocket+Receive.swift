@@ -20,7 +20,8 @@ extension StreamSocket {
     /// }
     /// ```
     public func receive(timeout: Duration? = nil) async throws(SocketError) -> SocketMessageInfo? {
-        try await stream.receive(timeout: timeout)
+        let isEager = timeout.map { $0 <= .zero } ?? false
+        return try await stream.receive(until: .after(timeout), isEager: isEager)
     }
 
     /// The next bytes, as many as have arrived, or nil at the end; as the async form.
@@ -51,34 +52,28 @@ extension StreamHandle {
     /// One receive: everything that does not wait is synchronous, and the wait is one suspension.
     @inline(__always)
     fileprivate func receive(
-        timeout: Duration?, isolation: isolated (any Actor)? = #isolation
+        until deadline: Instant, isEager: Bool, isolation: isolated (any Actor)? = #isolation
     ) async throws(SocketError) -> SocketMessageInfo? {
-        var isNext = false
-        var deadline: Instant?
-        let isEager = timeout.map { $0 <= .zero } ?? false
-        while true {
-            switch driver.tryReceive(isNext: isNext, isEager: isEager) {
-            case .bytes(let bytes): return SocketMessageInfo(bytes, from: driver.peer)
-            case .ended: return nil
-            case .failed(let failure): throw error(failure, .receive)
-            case .wait: break
-            }
-            let until = deadline ?? timeout.map { Instant.now.advanced(by: $0) } ?? .never
-            deadline = until
+        var outcome = driver.tryReceive(isNext: false, isEager: isEager)
+        while case .wait = outcome {
+            let failure: Failure?
             if driver.isServedByCurrentTask {
                 // Suspended right here: each async function in between would cost a look for the right executor.
-                let result: Result<Void, Failure> = await withUnsafeContinuation {
-                    driver.enqueueServingReader($0, until)
-                }
-                if case .failure(let failure) = result { throw error(failure, .receive) }
+                failure = await withUnsafeContinuation { driver.enqueueServingReader($0, deadline) }
             } else {
-                do throws(Failure) {
-                    try await driver.waitToRead(until)
-                } catch {
-                    throw self.error(error, .receive)
-                }
+                failure = await driver.waitToRead(deadline)
             }
-            isNext = true
+            outcome = failure.map { .failed($0) } ?? driver.tryReceive(isNext: true, isEager: false)
+        }
+        if case .bytes(_, mustYield: true) = outcome { await driver.yieldTurn() }
+        return try message(outcome)
+    }
+
+    private func message(_ outcome: StreamDriver.ReceiveOutcome) throws(SocketError) -> SocketMessageInfo? {
+        switch outcome {
+        case .bytes(let bytes, _): return SocketMessageInfo(bytes, from: driver.peer)
+        case .ended, .wait: return nil
+        case .failed(let failure): throw error(failure, .receive)
         }
     }
 }
@@ -106,7 +101,7 @@ public struct StreamMessages: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> SocketMessageInfo? {
-            try await stream.receive(timeout: nil, isolation: actor)
+            try await stream.receive(until: .never, isEager: false, isolation: actor)
         }
     }
 }

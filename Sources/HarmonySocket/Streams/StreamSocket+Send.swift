@@ -22,7 +22,7 @@ extension StreamSocket {
     /// ```
     public func send(_ bytes: [UInt8], timeout: Duration? = nil) async throws(SocketError) {
         let outcome = stream.driver.beginSend(.array(bytes))
-        if case .sent = outcome { return }
+        if case .sent(mustYield: false) = outcome { return }
         try await stream.end(outcome, timeout)
     }
 
@@ -35,7 +35,7 @@ extension StreamSocket {
     /// As `send(_: TCPSendOptions)` otherwise.
     public func send(_ bytes: RawSpan, timeout: Duration? = nil) async throws(SocketError) {
         let outcome = bytes.withUnsafeBytes { stream.driver.beginSend(.borrowed($0)) }
-        if case .sent = outcome { return }
+        if case .sent(mustYield: false) = outcome { return }
         try await stream.end(outcome, timeout)
     }
 
@@ -93,7 +93,7 @@ extension StreamHandle {
     fileprivate func end(_ outcome: StreamDriver.SendOutcome, _ timeout: Duration?) async throws(SocketError) {
         do throws(Failure) {
             switch outcome {
-            case .sent: return
+            case .sent: await driver.yieldTurn()
             case .failed(let failure): throw failure
             case .queued(let ticket): try await driver.waitForSend(ticket, timeout: timeout)
             }

@@ -31,8 +31,13 @@ extension TCPSocketServer {
             throw self.error(error, .serve)
         }
         defer { driver.giveBack() }
-        let failure: Failure? = await withTaskExecutorPreference(eventLoop) {
-            await acceptAndHandle(handler)
+        let serving = Serving()
+        let failure: Failure? = await withTaskCancellationHandler {
+            await withTaskExecutorPreference(eventLoop) {
+                await acceptAndHandle(serving, handler)
+            }
+        } onCancel: {
+            serving.cancel()
         }
         if let failure, failure != .closed, failure != .aborted() { throw error(failure, .serve) }
     }
@@ -40,41 +45,29 @@ extension TCPSocketServer {
     /// Off the caller's actor, so that the task's preference, the server's loop, decides where this runs.
     @concurrent
     private func acceptAndHandle(
-        _ handler: @escaping @Sendable (TCPSocketConnection) async throws -> Void
+        _ serving: Serving, _ handler: @escaping @Sendable (TCPSocketConnection) async throws -> Void
     ) async -> Failure? {
         await withDiscardingTaskGroup { tasks in
             while true {
                 do throws(Failure) {
                     let connection = TCPSocketConnection(driver: try await driver.accept(isTaker: true))
+                    // Everything in one closure: each async function of its own would add to the memory that an idle
+                    // connection holds.
                     tasks.addTask(executorPreference: connection.eventLoop) { [self] in
-                        await handle(connection, handler)
+                        serving.begin(connection.stream.driver)
+                        do {
+                            try await handler(connection)
+                        } catch {
+                            report(error, of: connection)
+                        }
+                        serving.end(connection.stream.driver)
+                        await connection.close()
                     }
                 } catch {
-                    if case .cancelled = error { tasks.cancelAll() }
                     return error
                 }
             }
         }
-    }
-
-    @concurrent
-    private func handle(
-        _ connection: TCPSocketConnection, _ handler: @Sendable (TCPSocketConnection) async throws -> Void
-    ) async {
-        let stream = connection.stream.driver
-        stream.servingTask = ServingTask.current
-        stream.startWatching()
-        // One handler for all waits of this task: see `ServingTask`.
-        await withTaskCancellationHandler {
-            do {
-                try await handler(connection)
-            } catch {
-                report(error, of: connection)
-            }
-        } onCancel: {
-            stream.cancelServing()
-        }
-        await connection.close()
     }
 
     private func report(_ error: any Error, of connection: TCPSocketConnection) {

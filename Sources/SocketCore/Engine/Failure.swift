@@ -51,6 +51,13 @@ package indirect enum Failure: Error, Sendable, Hashable {
     }
 }
 
+extension Result where Success == Void, Failure == SocketCore.Failure {
+    /// The result of an operation that ends with or without a failure.
+    init(_ failure: SocketCore.Failure?) {
+        if let failure { self = .failure(failure) } else { self = .success(()) }
+    }
+}
+
 /// One try to reach one address.
 package struct ConnectAttempt: Error, Sendable, Hashable {
     package let address: SocketAddress

@@ -14,6 +14,12 @@ package struct Instant: Comparable, Hashable, Sendable {
     /// The instant after every other: a deadline that never comes.
     package static var never: Instant { Instant(nanoseconds: .max) }
 
+    /// The end of a time-out that begins now; never without one.
+    package static func after(_ timeout: Duration?) -> Instant {
+        guard let timeout else { return .never }
+        return .now.advanced(by: timeout)
+    }
+
     package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
     /// The instant `duration` later. Saturates: a time-out of a million years is a time-out that never comes.
@@ -36,6 +42,6 @@ extension Duration {
         if overflow { return seconds < 0 ? .min : .max }
         let fraction = attoseconds / 1_000_000_000 + (attoseconds % 1_000_000_000 > 0 ? 1 : 0)
         let (sum, carried) = product.addingReportingOverflow(fraction)
-        return carried ? .max : sum
+        return carried ? (seconds < 0 ? .min : .max) : sum
     }
 }

@@ -58,21 +58,13 @@ extension DatagramDriver {
         case .sent: return
         case .failed(let failure): throw failure
         case .queued(let ticket):
-            let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
-            let result: Result<Void, Failure> = await withTaskCancellationHandler {
-                do throws(Failure) {
-                    try await Waiter.wait { waiter in
-                        awaitSend(ticket, waiter, deadline)
-                        if Task.isCancelled { cancelSend(ticket) }
-                    }
-                    return .success(())
-                } catch {
-                    return .failure(error)
-                }
-            } onCancel: {
+            let deadline = Instant.after(timeout)
+            let failure = await Waiter.wait { waiter in
+                awaitSend(ticket, waiter, deadline)
+            } onCancel: { [self] in
                 cancelSend(ticket)
             }
-            try result.get()
+            if let failure { throw failure }
         }
     }
 
@@ -85,8 +77,8 @@ extension DatagramDriver {
         case .sent: complete { body(.success(())) }
         case .failed(let failure): complete { body(.failure(failure)) }
         case .queued(let ticket):
-            let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
-            awaitSend(ticket, .handler { [self] result in complete { body(result) } }, deadline)
+            let deadline = Instant.after(timeout)
+            awaitSend(ticket, .handler { [self] failure in complete { body(Result(failure)) } }, deadline)
         }
     }
 
@@ -118,7 +110,7 @@ extension DatagramDriver {
                 state.noteActivity()
                 switch result {
                 case .success:
-                    return (.sent, state.write.wrote(isBlocked: false, tick: tick), state.wantsTurnAfterWriting())
+                    return (.sent(mustYield: false), state.write.wrote(isBlocked: false, tick: tick), state.wantsTurnAfterWriting())
                 case .failure(.wouldBlock):
                     let didClear = state.write.wrote(isBlocked: true, tick: tick)
                     return (.queued(state.enqueue(bytes, destination)), didClear, true)
@@ -134,30 +126,27 @@ extension DatagramDriver {
         }
     }
 
-    private func awaitSend(_ ticket: Ticket, _ waiter: Waiter<Void>, _ deadline: Instant) {
-        let (result, mustTurn): (Result<Void, Failure>?, Bool) = state.withLock { state in
+    private func awaitSend(_ ticket: Ticket, _ waiter: Waiter, _ deadline: Instant) {
+        let (isOver, failure, mustTurn): (Bool, Failure?, Bool) = state.withLock { state in
             guard let index = state.senders.firstIndex(where: { $0.ticket == ticket }) else {
-                return (.failure(.cancelled()), false)
+                return (true, .cancelled(), false)
             }
-            if let result = state.senders[index].result {
-                state.senders.remove(at: index)
-                return (result, false)
-            }
+            if state.senders[index].isOver { return (true, state.senders.remove(at: index).failure, false) }
             state.senders[index].waiting = Waiting(ticket: ticket, waiter: waiter, deadline: deadline, isServing: false)
-            return (nil, deadline < state.timer)
+            return (false, nil, deadline < state.timer)
         }
-        if let result { waiter.resume(result) }
+        if isOver { waiter.resume(failure) }
         if mustTurn { requestTurn() }
     }
 
     private func cancelSend(_ ticket: Ticket) {
-        let cancelled: (Waiter<Void>, Int)? = state.withLock { state in
+        let cancelled: (Waiter, Int)? = state.withLock { state in
             guard let sender = state.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
                 state.withdraw(ticket)
             else { return nil }
             return (waiting.waiter, sender.size)
         }
-        if let (waiter, size) = cancelled { waiter.resume(.failure(.cancelled(sent: 0, remaining: size))) }
+        if let (waiter, size) = cancelled { waiter.resume(.cancelled(sent: 0, remaining: size)) }
     }
 
     // MARK: Receiving
@@ -167,7 +156,7 @@ extension DatagramDriver {
         var isNext = false
         var hasWaited = false
         let isEager = timeout.map { $0 <= .zero } ?? false
-        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        let deadline = Instant.after(timeout)
         while true {
             if let (number, tick) = try admitReader(isNext: isNext, hasWaited: hasWaited, isEager: isEager) {
                 isNext = false
@@ -189,8 +178,7 @@ extension DatagramDriver {
     /// The completion form.
     package func receive(timeout: Duration?, _ body: @escaping @Sendable (Result<Datagram, Failure>) -> Void) {
         let isEager = timeout.map { $0 <= .zero } ?? false
-        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
-        receive(isNext: false, hasWaited: false, isEager: isEager, deadline, body)
+        receive(isNext: false, hasWaited: false, isEager: isEager, Instant.after(timeout), body)
     }
 
     private func receive(
@@ -208,11 +196,9 @@ extension DatagramDriver {
             }
             if isEager { throw .timedOut() }
             enqueueReader(
-                .handler { [self] result in
-                    switch result {
-                    case .success: receive(isNext: true, hasWaited: true, isEager: false, deadline, body)
-                    case .failure(let failure): complete { body(.failure(failure)) }
-                    }
+                .handler { [self] failure in
+                    if let failure { return complete { body(.failure(failure)) } }
+                    receive(isNext: true, hasWaited: true, isEager: false, deadline, body)
                 }, nil, deadline)
         } catch {
             complete { body(.failure(error)) }
@@ -249,43 +235,35 @@ extension DatagramDriver {
 
     private func waitToRead(_ deadline: Instant) async throws(Failure) {
         let ticket = state.withLock { $0.nextTicket() }
-        let result: Result<Void, Failure> = await withTaskCancellationHandler {
-            do throws(Failure) {
-                try await Waiter.wait { waiter in
-                    enqueueReader(waiter, ticket, deadline)
-                    if Task.isCancelled { cancelReader(ticket) }
-                }
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        } onCancel: {
+        let failure = await Waiter.wait { waiter in
+            enqueueReader(waiter, ticket, deadline)
+        } onCancel: { [self] in
             cancelReader(ticket)
         }
-        try result.get()
+        if let failure { throw failure }
     }
 
-    private func enqueueReader(_ waiter: Waiter<Void>, _ ticket: Ticket?, _ deadline: Instant) {
+    private func enqueueReader(_ waiter: Waiter, _ ticket: Ticket?, _ deadline: Instant) {
         let (refusal, mustTurn): (Failure?, Bool) = state.withLock { state in
             if let failure = state.refusalOfReading(ignoresListeners: true) { return (failure, false) }
             let ticket = ticket ?? state.nextTicket()
             state.readers.append(Waiting(ticket: ticket, waiter: waiter, deadline: deadline, isServing: false))
             return (nil, !state.isRegistered || deadline < state.timer || state.wantsTurnAfterReading())
         }
-        if let refusal { waiter.resume(.failure(refusal)) }
+        if let refusal { waiter.resume(refusal) }
         if mustTurn { requestTurn() }
     }
 
     private func cancelReader(_ ticket: Ticket) {
         let waiting = state.withLock { $0.readers.remove(ticket) }
-        waiting?.waiter.resume(.failure(.cancelled()))
+        waiting?.waiter.resume(.cancelled())
     }
 
     // MARK: Closing
 
     /// Sends what is queued, within the close time-out, and closes.
     package func close() async {
-        _ = try? await Waiter.wait { close($0) }
+        _ = await Waiter.wait { close($0) }
     }
 
     /// The completion form.
@@ -293,14 +271,14 @@ extension DatagramDriver {
         close(.handler { [self] _ in complete(body) })
     }
 
-    private func close(_ waiter: Waiter<Void>) {
+    private func close(_ waiter: Waiter) {
         let isDone = state.withLock { state in
             if state.phase == .closed { return true }
             state.close()
             state.closers.append(waiter)
             return false
         }
-        if isDone { waiter.resume(.success(())) } else { requestTurn() }
+        if isDone { waiter.resume() } else { requestTurn() }
     }
 
     /// The program let go of the socket object.

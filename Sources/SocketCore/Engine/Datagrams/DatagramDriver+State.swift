@@ -100,6 +100,6 @@ extension DatagramDriver {
     package func deliverPending() async {
         let mustWait = state.withLock { !$0.outbox.isIdle }
         guard mustWait else { return }
-        _ = try? await Waiter<Void>.wait { waiter in complete { waiter.resume(.success(())) } }
+        _ = await Waiter.wait { waiter in complete { waiter.resume() } }
     }
 }

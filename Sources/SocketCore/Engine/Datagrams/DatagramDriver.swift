@@ -53,7 +53,7 @@ package final class DatagramDriver: LoopClient {
 
     package func deadlineReached(now: Instant) {
         timer = nil
-        for (waiter, result) in state.withLock({ $0.expire(now: now) }) { waiter.resume(result) }
+        for (waiter, failure) in state.withLock({ $0.expire(now: now) }) { waiter.resume(failure) }
         turn()
     }
 
@@ -69,7 +69,7 @@ package final class DatagramDriver: LoopClient {
             case .yield:
                 loop.yieldTurn(self)
                 return
-            case .end(let ended): for (waiter, result) in ended { waiter.resume(result) }
+            case .end(let ended): for (waiter, failure) in ended { waiter.resume(failure) }
             case .register(let number): register(number)
             case .release(let number): release(number)
             case .deliver(let delivery):
@@ -81,7 +81,7 @@ package final class DatagramDriver: LoopClient {
                 }
             case .takeErrors(let number): takeErrors(number)
             case .flush(let number): flush(number)
-            case .resume(let waiter): waiter.resume(.success(()))
+            case .resume(let waiter): waiter.resume()
             case .read(let number, let tick):
                 reads += 1
                 readForListeners(number, tick)
@@ -110,7 +110,7 @@ package final class DatagramDriver: LoopClient {
             defer { state.closers = [] }
             return state.closers
         }
-        for waiter in closers { waiter.resume(.success(())) }
+        for waiter in closers { waiter.resume() }
     }
 
     private func deliver(_ delivery: Outbox.Delivery) {
@@ -165,20 +165,21 @@ package final class DatagramDriver: LoopClient {
     private func flush(_ number: Int32) {
         guard let (entry, tick) = state.withLock({ $0.write.beginFlush() }) else { return }
         let result = sendOnce(number, entry.bytes, entry.destination)
-        let (waiter, outcome, didClear): (Waiter<Void>?, Result<Void, Failure>, Bool) = state.withLock { state in
+        let (waiter, failure, didClear): (Waiter?, Failure?, Bool) = state.withLock { state in
             if case .failure(.wouldBlock) = result {
-                return (nil, .success(()), state.write.endFlush(isBlocked: true, tick: tick))
+                return (nil, nil, state.write.endFlush(isBlocked: true, tick: tick))
             }
             let didClear = state.write.endFlush(isBlocked: false, tick: tick)
-            let outcome: Result<Void, Failure> = result.mapError {
-                .system($0, .sendTo, sent: 0, remaining: entry.bytes.count)
+            var failure: Failure?
+            if case .failure(let error) = result {
+                failure = .system(error, .sendTo, sent: 0, remaining: entry.bytes.count)
             }
             state.noteActivity()
             if state.write.takeDrained() { state.outbox.emit(.drain) }
-            return (state.endSender(entry.ticket, outcome), outcome, didClear)
+            return (state.endSender(entry.ticket, failure), failure, didClear)
         }
         if didClear { rearm(.write) }
-        waiter?.resume(outcome)
+        waiter?.resume(failure)
     }
 
     /// One sendto(2). An ICMP error for an earlier datagram makes the next call fail (ip(7), IP_RECVERR): it is told

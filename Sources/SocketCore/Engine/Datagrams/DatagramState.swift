@@ -11,20 +11,21 @@ struct DatagramState: ~Copyable {
     struct Sender: Sendable {
         let ticket: Ticket
         let size: Int
-        var waiting: Waiting<Waiter<Void>>?
-        var result: Result<Void, Failure>?
+        var waiting: Waiting<Waiter>?
+        var isOver = false
+        var failure: Failure?
     }
 
     /// What the loop does next.
     enum Step: Sendable {
         case nothing
-        case end([(Waiter<Void>, Result<Void, Failure>)])
+        case end([(Waiter, Failure?)])
         case register(Int32)
         case release(Int32?)
         case deliver(Outbox.Delivery)
         case flush(Int32)
         case takeErrors(Int32)
-        case resume(Waiter<Void>)
+        case resume(Waiter)
         case read(Int32, tick: UInt32)
         case setTimer(Instant)
         case yield
@@ -35,9 +36,9 @@ struct DatagramState: ~Copyable {
     var read = ReadMachine()
     var write = DatagramWriteMachine()
     var outbox = Outbox()
-    var readers = WaiterQueue<Waiter<Void>>()
+    var readers = WaiterQueue<Waiter>()
     var senders: [Sender] = []
-    var closers: [Waiter<Void>] = []
+    var closers: [Waiter] = []
     var options = KernelOptions()
     var delivery = DeliveryContext.loop
     var local: SocketAddress?
@@ -72,8 +73,8 @@ struct DatagramState: ~Copyable {
             close()
         }
         if phase == .flushing, !readers.isEmpty {
-            var ended: [(Waiter<Void>, Result<Void, Failure>)] = []
-            while let reader = readers.popFirst() { ended.append((reader.waiter, .failure(.aborted()))) }
+            var ended: [(Waiter, Failure?)] = []
+            while let reader = readers.popFirst() { ended.append((reader.waiter, .aborted())) }
             return .end(ended)
         }
         if phase == .flushing, write.isFlushed || descriptor.number == nil { phase = .closed }
@@ -126,15 +127,15 @@ struct DatagramState: ~Copyable {
     }
 
     /// Handles what is due; returns those whose operations end.
-    mutating func expire(now: Instant) -> [(Waiter<Void>, Result<Void, Failure>)] {
+    mutating func expire(now: Instant) -> [(Waiter, Failure?)] {
         timer = .never
-        var ended: [(Waiter<Void>, Result<Void, Failure>)] = []
+        var ended: [(Waiter, Failure?)] = []
         for reader in readers.removeAll(where: { $0.deadline <= now }) {
-            ended.append((reader.waiter, .failure(.timedOut())))
+            ended.append((reader.waiter, .timedOut()))
         }
         for sender in senders {
             guard let waiting = sender.waiting, waiting.deadline <= now, withdraw(sender.ticket) else { continue }
-            ended.append((waiting.waiter, .failure(.timedOut(sent: 0, remaining: sender.size))))
+            ended.append((waiting.waiter, .timedOut(sent: 0, remaining: sender.size)))
         }
         if let idleTimeout, phase == .bound, lastActivity.advanced(by: idleTimeout) <= now {
             // Told, not closed: silence is normal for a datagram socket.
@@ -144,8 +145,8 @@ struct DatagramState: ~Copyable {
         if closeDeadline <= now {
             closeDeadline = .never
             for entry in write.dropAll() {
-                let result: Result<Void, Failure> = .failure(.aborted(sent: 0, remaining: entry.bytes.count))
-                if let waiter = endSender(entry.ticket, result) { ended.append((waiter, result)) }
+                let failure = Failure.aborted(sent: 0, remaining: entry.bytes.count)
+                if let waiter = endSender(entry.ticket, failure) { ended.append((waiter, failure)) }
             }
         }
         return ended
@@ -157,10 +158,11 @@ struct DatagramState: ~Copyable {
     }
 
     /// A queued datagram's send has ended: returns who waits for it, or keeps the result for one about to wait.
-    mutating func endSender(_ ticket: Ticket, _ result: Result<Void, Failure>) -> Waiter<Void>? {
+    mutating func endSender(_ ticket: Ticket, _ failure: Failure?) -> Waiter? {
         guard let index = senders.firstIndex(where: { $0.ticket == ticket }) else { return nil }
         guard let waiting = senders[index].waiting else {
-            senders[index].result = result
+            senders[index].isOver = true
+            senders[index].failure = failure
             return nil
         }
         senders.remove(at: index)

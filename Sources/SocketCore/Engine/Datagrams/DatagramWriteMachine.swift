@@ -15,8 +15,9 @@ package struct DatagramWriteMachine: Sendable {
 
     private var readiness = Readiness(isReady: true)
     private var isWriting = false
+    /// What is being written is the queue's first.
+    private var isFlushing = false
     private var queue = Ring<Entry>()
-    private var withdrawn: Set<Ticket> = []
     private var wasAboveMark = false
     /// Bytes that wait for the kernel.
     package private(set) var queuedBytes = 0
@@ -58,22 +59,24 @@ package struct DatagramWriteMachine: Sendable {
 
     /// The datagram to write next; `endFlush` follows.
     package mutating func beginFlush() -> (entry: Entry, tick: UInt32)? {
-        while let first = queue.first, withdrawn.remove(first.ticket) != nil { drop() }
         guard canFlush, let first = queue.first else { return nil }
         isWriting = true
+        isFlushing = true
         return (first, readiness.tick)
     }
 
     /// The write that `beginFlush` started is over. Unless it was blocked, its datagram leaves the queue.
     package mutating func endFlush(isBlocked: Bool, tick: UInt32) -> Bool {
-        if !isBlocked { drop() }
+        isFlushing = false
+        if !isBlocked, let entry = queue.popFirst() { queuedBytes -= entry.bytes.count }
         return wrote(isBlocked: isBlocked, tick: tick)
     }
 
     /// Gives up a queued datagram, unless it is being written.
     package mutating func withdraw(_ ticket: Ticket) -> Bool {
-        if isWriting, queue.first?.ticket == ticket { return false }
-        withdrawn.insert(ticket)
+        if isFlushing, queue.first?.ticket == ticket { return false }
+        guard let entry = queue.removeFirst(where: { $0.ticket == ticket }) else { return false }
+        queuedBytes -= entry.bytes.count
         return true
     }
 
@@ -87,14 +90,8 @@ package struct DatagramWriteMachine: Sendable {
     /// Drops the queue.
     package mutating func dropAll() -> [Entry] {
         var dropped: [Entry] = []
-        while let entry = queue.popFirst() {
-            if withdrawn.remove(entry.ticket) == nil { dropped.append(entry) }
-        }
+        while let entry = queue.popFirst() { dropped.append(entry) }
         queuedBytes = 0
         return dropped
-    }
-
-    private mutating func drop() {
-        if let entry = queue.popFirst() { queuedBytes -= entry.bytes.count }
     }
 }

@@ -64,7 +64,7 @@ extension ListenerDriver {
             if state.isTaken || state.outbox.hasListener(.connect) { throw .invalidState(.taken) }
         }
         var isNext = false
-        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        let deadline = Instant.after(timeout)
         while true {
             switch try admit(isNext: isNext) {
             case nil:
@@ -114,41 +114,33 @@ extension ListenerDriver {
 
     private func waitToAccept(_ deadline: Instant) async throws(Failure) {
         let ticket = state.withLock { $0.nextTicket() }
-        let result: Result<Void, Failure> = await withTaskCancellationHandler {
-            do throws(Failure) {
-                try await Waiter.wait { waiter in
-                    enqueue(waiter, ticket, deadline)
-                    if Task.isCancelled { cancel(ticket) }
-                }
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        } onCancel: {
+        let failure = await Waiter.wait { waiter in
+            enqueue(waiter, ticket, deadline)
+        } onCancel: { [self] in
             cancel(ticket)
         }
-        try result.get()
+        if let failure { throw failure }
     }
 
-    private func enqueue(_ waiter: Waiter<Void>, _ ticket: Ticket, _ deadline: Instant) {
+    private func enqueue(_ waiter: Waiter, _ ticket: Ticket, _ deadline: Instant) {
         let isOpen = state.withLock { state in
             guard state.phase == .listening else { return false }
             state.waiters.append(Waiting(ticket: ticket, waiter: waiter, deadline: deadline, isServing: false))
             return true
         }
-        if isOpen { requestTurn() } else { waiter.resume(.failure(.closed)) }
+        if isOpen { requestTurn() } else { waiter.resume(.closed) }
     }
 
     private func cancel(_ ticket: Ticket) {
         let waiting = state.withLock { $0.waiters.remove(ticket) }
-        waiting?.waiter.resume(.failure(.cancelled()))
+        waiting?.waiter.resume(.cancelled())
     }
 
     // MARK: Closing
 
     /// Stops listening and frees the port. Accepted connections stay.
     package func close() async {
-        _ = try? await Waiter.wait { close($0) }
+        _ = await Waiter.wait { close($0) }
     }
 
     /// The completion form.
@@ -156,14 +148,14 @@ extension ListenerDriver {
         close(.handler { [self] _ in complete(body) })
     }
 
-    private func close(_ waiter: Waiter<Void>) {
+    private func close(_ waiter: Waiter) {
         let isDone = state.withLock { state in
             if state.phase == .closed, state.isReleased { return true }
             if state.phase != .closed { state.phase = .closing }
             state.closers.append(waiter)
             return false
         }
-        if isDone { waiter.resume(.success(())) } else { requestTurn() }
+        if isDone { waiter.resume() } else { requestTurn() }
     }
 
     /// The program let go of the server object.
@@ -222,7 +214,7 @@ extension ListenerDriver {
     package func deliverPending() async {
         let mustWait = state.withLock { !$0.outbox.isIdle }
         guard mustWait else { return }
-        _ = try? await Waiter<Void>.wait { waiter in complete { waiter.resume(.success(())) } }
+        _ = await Waiter.wait { waiter in complete { waiter.resume() } }
     }
 
     // MARK: State

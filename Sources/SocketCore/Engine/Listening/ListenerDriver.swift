@@ -45,7 +45,7 @@ package final class ListenerDriver: LoopClient {
     package func deadlineReached(now: Instant) {
         timer = nil
         let ended = state.withLock { $0.expire(now: now) }
-        for waiting in ended { waiting.waiter.resume(.failure(.timedOut())) }
+        for waiting in ended { waiting.waiter.resume(.timedOut()) }
         turn()
     }
 
@@ -65,7 +65,7 @@ package final class ListenerDriver: LoopClient {
             case .deliver(let delivery): deliver(delivery)
             case .resume(let waiter):
                 accepted += 1
-                waiter.resume(.success(()))
+                waiter.resume()
             case .accept(let number, let tick):
                 accepted += 1
                 acceptForListeners(number, tick)
@@ -89,7 +89,7 @@ package final class ListenerDriver: LoopClient {
         }
     }
 
-    private func release(_ number: Int32?, _ ended: [Waiter<Void>]) {
+    private func release(_ number: Int32?, _ ended: [Waiter]) {
         if let token { loop.deregister(number, token) }
         token = nil
         if let timer { loop.cancelTimer(timer) }
@@ -99,8 +99,8 @@ package final class ListenerDriver: LoopClient {
             defer { state.closers = [] }
             return state.closers
         }
-        for waiter in ended { waiter.resume(.failure(.aborted())) }
-        for waiter in closers { waiter.resume(.success(())) }
+        for waiter in ended { waiter.resume(.aborted()) }
+        for waiter in closers { waiter.resume() }
     }
 
     private func deliver(_ delivery: Outbox.Delivery) {

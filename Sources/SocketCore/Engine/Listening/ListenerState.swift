@@ -9,9 +9,9 @@ struct ListenerState: ~Copyable {
     enum Step: Sendable {
         case nothing
         case register(Int32)
-        case release(Int32?, [Waiter<Void>])
+        case release(Int32?, [Waiter])
         case deliver(Outbox.Delivery)
-        case resume(Waiter<Void>)
+        case resume(Waiter)
         case accept(Int32, tick: UInt32)
         case setTimer(Instant)
         case yield
@@ -21,8 +21,8 @@ struct ListenerState: ~Copyable {
     var phase = Phase.fresh
     var machine = AcceptMachine()
     var outbox = Outbox()
-    var waiters = WaiterQueue<Waiter<Void>>()
-    var closers: [Waiter<Void>] = []
+    var waiters = WaiterQueue<Waiter>()
+    var closers: [Waiter] = []
     var options = KernelOptions()
     /// What accepted connections start with.
     var connectionSettings = StreamSettings.Shared.standard
@@ -54,7 +54,7 @@ struct ListenerState: ~Copyable {
         if phase == .closing {
             phase = .closed
             isReleased = true
-            var ended: [Waiter<Void>] = []
+            var ended: [Waiter] = []
             while let waiting = waiters.popFirst() { ended.append(waiting.waiter) }
             return .release(descriptor.number, ended)
         }
@@ -98,7 +98,7 @@ struct ListenerState: ~Copyable {
     }
 
     /// Handles what is due; returns those whose time is over.
-    mutating func expire(now: Instant) -> [Waiting<Waiter<Void>>] {
+    mutating func expire(now: Instant) -> [Waiting<Waiter>] {
         timer = .never
         if pauseEnd <= now {
             pauseEnd = .never

@@ -28,6 +28,17 @@ package struct Ring<Element> {
         return element
     }
 
+    /// Takes the oldest element out for which `isWanted` holds. Takes as long as the queue is: for rare use.
+    package mutating func removeFirst(where isWanted: (Element) -> Bool) -> Element? {
+        var found: Element?
+        var kept = Ring()
+        while let element = popFirst() {
+            if found == nil, isWanted(element) { found = element } else { kept.append(element) }
+        }
+        self = kept
+        return found
+    }
+
     private mutating func grow() {
         var larger: [Element?] = []
         larger.reserveCapacity(max(8, storage.count * 2))

@@ -2,30 +2,30 @@
 extension StreamDriver {
     /// Ends our direction after what is queued; reading goes on. Returns when shutdown(2) was called.
     package func finish() async throws(Failure) {
-        try await waitOnLoop { body in finish(body) }
+        if let failure = await Waiter.wait({ finish($0) }) { throw failure }
     }
 
     /// The completion form.
     package func finish(completion body: @escaping @Sendable (Result<Void, Failure>) -> Void) {
-        finish(.handler { [self] result in complete { body(result) } })
+        finish(.handler { [self] failure in complete { body(Result(failure)) } })
     }
 
-    private func finish(_ waiter: Waiter<Void>) {
-        let result: Result<Void, Failure>? = state.withLock { state in
-            if state.life.isClosing { return .failure(.closed) }
-            guard state.life.phase == .open else { return .failure(.notConnected) }
-            if state.write.hasFinished { return .success(()) }
+    private func finish(_ waiter: Waiter) {
+        let (isOver, failure): (Bool, Failure?) = state.withLock { state in
+            if state.life.isClosing { return (true, .closed) }
+            guard state.life.phase == .open else { return (true, .notConnected) }
+            if state.write.hasFinished { return (true, nil) }
             state.write.beginFinishing()
             state.finishers.append(waiter)
             _ = state.use()
-            return nil
+            return (false, nil)
         }
-        if let result { waiter.resume(result) } else { requestTurn() }
+        if isOver { waiter.resume(failure) } else { requestTurn() }
     }
 
     /// Flushes, ends our direction, and completes; the peer's end is awaited in the background.
     package func close() async {
-        try? await waitOnLoop { body in close(.flush, body) }
+        _ = await Waiter.wait { close(.flush, $0) }
     }
 
     /// The completion form.
@@ -35,7 +35,7 @@ extension StreamDriver {
 
     /// Drops everything; the peer sees a reset.
     package func reset() async {
-        try? await waitOnLoop { body in close(.reset, body) }
+        _ = await Waiter.wait { close(.reset, $0) }
     }
 
     /// The completion form.
@@ -49,7 +49,7 @@ extension StreamDriver {
         requestTurn()
     }
 
-    private func close(_ request: LifecycleMachine.CloseRequest, _ waiter: Waiter<Void>) {
+    private func close(_ request: LifecycleMachine.CloseRequest, _ waiter: Waiter) {
         let isDone = state.withLock { state in
             if state.life.isClosed, state.life.request == nil { return true }
             _ = state.use()
@@ -57,12 +57,7 @@ extension StreamDriver {
             state.closers.append(waiter)
             return false
         }
-        if isDone { waiter.resume(.success(())) } else { requestTurn() }
-    }
-
-    /// Suspends until a waiter that the loop ends is ended. Not cancellable: what it waits for has its own time limit.
-    private func waitOnLoop(_ body: (Waiter<Void>) -> Void) async throws(Failure) {
-        try await Waiter.wait(body)
+        if isDone { waiter.resume() } else { requestTurn() }
     }
 
     // MARK: The serving task
@@ -79,7 +74,7 @@ extension StreamDriver {
                 guard let waiting = sender.waiting, waiting.isServing,
                     let failure = state.withdraw(sender.ticket, { .cancelled(sent: $0, remaining: $1) })
                 else { continue }
-                endings.waiting.append((waiting.waiter, .failure(failure)))
+                endings.add(waiting.waiter, failure)
             }
         }
         endings.perform()

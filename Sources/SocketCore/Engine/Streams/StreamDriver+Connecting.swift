@@ -3,31 +3,23 @@ extension StreamDriver {
     /// Connects. When it returns, listeners of "connect" have been told; when it throws, the socket is closed, unless
     /// the call did not fit (`.alreadyConnected`, `.closed`), which changes nothing.
     package func connect(to target: ConnectTarget, timeout: Duration?) async throws(Failure) {
-        let result: Result<Void, Failure> = await withTaskCancellationHandler {
-            do throws(Failure) {
-                try await Waiter.wait { waiter in
-                    beginConnecting(to: target, timeout: timeout, waiter)
-                    if Task.isCancelled { cancelConnecting() }
-                }
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        } onCancel: {
+        let failure = await Waiter.wait { waiter in
+            beginConnecting(to: target, timeout: timeout, waiter)
+        } onCancel: { [self] in
             cancelConnecting()
         }
-        try result.get()
+        if let failure { throw failure }
     }
 
     /// The completion form.
     package func connect(
         to target: ConnectTarget, timeout: Duration?, _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
     ) {
-        beginConnecting(to: target, timeout: timeout, .handler { [self] result in complete { body(result) } })
+        beginConnecting(to: target, timeout: timeout, .handler { [self] failure in complete { body(Result(failure)) } })
     }
 
-    private func beginConnecting(to target: ConnectTarget, timeout: Duration?, _ waiter: Waiter<Void>) {
-        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+    private func beginConnecting(to target: ConnectTarget, timeout: Duration?, _ waiter: Waiter) {
+        let deadline = Instant.after(timeout)
         let refusal: Failure? = state.withLock { state in
             do throws(Failure) {
                 try state.life.beginConnect()
@@ -37,7 +29,7 @@ extension StreamDriver {
             state.connecting = waiter
             return nil
         }
-        if let refusal { return waiter.resume(.failure(refusal)) }
+        if let refusal { return waiter.resume(refusal) }
         loop.execute { [self] in startConnector(to: target, deadline: deadline) }
     }
 
@@ -121,7 +113,7 @@ extension StreamDriver {
             }
             state.outbox.emit(.connect)
             // Behind the event: whoever awaits connect() finds its listeners told.
-            if let waiter = state.connecting.take() { state.outbox.append(.call { waiter.resume(.success(())) }) }
+            if let waiter = state.connecting.take() { state.outbox.append(.call { waiter.resume() }) }
             return true
         }
         if isWanted { adoptRegistration(connected.token) }

@@ -50,7 +50,7 @@ extension StreamDriver {
             return true
         }
         guard mustWait else { return }
-        try? await Waiter<Void>.wait { waiter in complete { waiter.resume(.success(())) } }
+        _ = await Waiter.wait { waiter in complete { waiter.resume() } }
     }
 
     /// Queues an event.

@@ -2,7 +2,8 @@
 extension StreamDriver {
     /// How far a receive came without waiting.
     package enum ReceiveOutcome: Sendable {
-        case bytes([UInt8])
+        /// `mustYield`: this socket has been served many times in a row; see `yieldTurn`.
+        case bytes([UInt8], mustYield: Bool)
         case ended
         /// Nothing is there: wait with `waitToRead`, and try again as the next in turn.
         case wait
@@ -36,13 +37,13 @@ extension StreamDriver {
     /// The completion form: `body` is told in the socket's order of events.
     package func receive(timeout: Duration?, _ body: @escaping @Sendable (Result<[UInt8]?, Failure>) -> Void) {
         let isEager = timeout.map { $0 <= .zero } ?? false
-        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        let deadline = Instant.after(timeout)
         switch tryReceive(isNext: false, isEager: isEager) {
-        case .bytes(let bytes): complete { body(.success(bytes)) }
+        case .bytes(let bytes, _): complete { body(.success(bytes)) }
         case .ended: complete { body(.success(nil)) }
         case .failed(let failure): complete { body(.failure(failure)) }
         case .wait:
-            let failure = enqueueReader(.handler(body), nil, deadline, isServing: false)
+            let failure = enqueue(.handler(body), nil, deadline, isServing: false)
             if let failure { complete { body(.failure(failure)) } }
         }
     }
@@ -77,18 +78,18 @@ extension StreamDriver {
     private func readOnce(_ number: Int32, _ tick: UInt32) -> ReceiveOutcome {
         let buffer = Scratch.buffer
         let result = StreamCalls.receive(number, into: buffer)
-        let (didClear, mustTurn): (Bool, Bool) = state.withLock { state in
+        let (didClear, mustTurn, mustYield): (Bool, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
             if case .failure(let error) = result, error != .wouldBlock { state.wasFailureReported = true }
             // Whoever waits behind this reader, or a listener that came meanwhile, is served by the loop.
-            return (didClear, state.wantsTurnAfterReading())
+            return (didClear, state.wantsTurnAfterReading(), state.servedAtOnce())
         }
         if didClear { rearm(.read) }
         if mustTurn { requestTurn() }
         switch result {
         case .success(0): return .ended
-        case .success(let count): return .bytes(Scratch.copy(count))
+        case .success(let count): return .bytes(Scratch.copy(count), mustYield: mustYield)
         case .failure(.wouldBlock): return .wait
         case .failure(let error): return .failed(.system(error, .receive))
         }
@@ -100,49 +101,54 @@ extension StreamDriver {
     /// needs, since the task's own cancellation handler stands for it.
     package var isServedByCurrentTask: Bool { servingTask?.isCurrent ?? false }
 
-    /// Puts the serving task in the queue.
-    package func enqueueServingReader(
-        _ continuation: UnsafeContinuation<Result<Void, Failure>, Never>, _ deadline: Instant
-    ) {
-        let waiter = Waiter<Void>.task(continuation)
-        let failure = enqueueReader(.task(waiter), nil, deadline, isServing: true)
-        if let failure { waiter.resume(.failure(failure)) }
+    /// Puts the serving task in the queue. It is resumed with nil when it has the turn.
+    package func enqueueServingReader(_ continuation: UnsafeContinuation<Failure?, Never>, _ deadline: Instant) {
+        enqueueReader(.task(continuation), nil, deadline, isServing: true)
     }
 
-    /// Waits for the turn to read. Cancelled or out of time, it leaves the socket and its bytes to the next reader.
-    package func waitToRead(_ deadline: Instant) async throws(Failure) {
+    /// Waits for the turn to read; nil when it is there. Cancelled or out of time, it leaves the socket and its bytes
+    /// to the next reader.
+    package func waitToRead(_ deadline: Instant) async -> Failure? {
         let ticket = state.withLock { $0.nextTicket() }
-        let result: Result<Void, Failure> = await withTaskCancellationHandler {
-            do throws(Failure) {
-                try await Waiter.wait { waiter in
-                    let failure = enqueueReader(.task(waiter), ticket, deadline, isServing: false)
-                    if let failure { return waiter.resume(.failure(failure)) }
-                    // The cancellation may have come before the waiter was there to be found.
-                    if Task.isCancelled { cancelReader(ticket) }
-                }
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        } onCancel: {
+        return await Waiter.wait { waiter in
+            enqueueReader(waiter, ticket, deadline, isServing: false)
+        } onCancel: { [self] in
             cancelReader(ticket)
         }
-        try result.get()
+    }
+
+    private func enqueueReader(_ waiter: Waiter, _ ticket: Ticket?, _ deadline: Instant, isServing: Bool) {
+        if let failure = enqueue(.task(waiter), ticket, deadline, isServing: isServing) { waiter.resume(failure) }
     }
 
     /// Puts a reader in the queue; returns why it cannot wait, if so.
-    private func enqueueReader(
+    private func enqueue(
         _ reader: StreamState.Reader, _ ticket: Ticket?, _ deadline: Instant, isServing: Bool
     ) -> Failure? {
         let (failure, mustTurn): (Failure?, Bool) = state.withLock { state in
             if let failure = state.refusalOfReading(ignoresListeners: true) { return (failure, false) }
             if isServing, state.isServingCancelled { return (.cancelled(), false) }
+            state.servedInARow = 0
             let ticket = ticket ?? state.nextTicket()
             state.readers.append(Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: isServing))
             return (nil, state.use() || deadline < state.timer || state.wantsTurnAfterReading())
         }
         if mustTurn { requestTurn() }
         return failure
+    }
+
+    /// Lets the loop look at its other descriptors, when the caller runs on it.
+    ///
+    /// A task that never finds anything to wait for, because its peer is fast, would otherwise keep the loop for itself.
+    package func yieldTurn() async {
+        guard loop.isCurrent else { return }
+        _ = await Waiter.wait { loop.yieldTurn(Pause($0)) }
+    }
+
+    private final class Pause: LoopClient {
+        private let waiter: Waiter
+        init(_ waiter: Waiter) { self.waiter = waiter }
+        func turn() { waiter.resume() }
     }
 
     private func cancelReader(_ ticket: Ticket) {
@@ -167,7 +173,7 @@ extension StreamDriver {
         case .handler(let body):
             guard let reader, let number else { break }
             return read(for: reader, body, number, tick, mayRead: mayRead)
-        case .task(let waiter): waiter.resume(.success(()))
+        case .task(let waiter): waiter.resume()
         case nil: break
         }
         return state.withLock { $0.step(mayRead: mayRead) }

@@ -23,8 +23,8 @@ extension StreamDriver {
 
     /// How far a send came without waiting.
     package enum SendOutcome: Sendable {
-        /// The kernel has taken every byte.
-        case sent
+        /// The kernel has taken every byte. `mustYield`: see `yieldTurn`.
+        case sent(mustYield: Bool)
         /// The rest is queued under this ticket.
         case queued(Ticket)
         case failed(Failure)
@@ -41,7 +41,7 @@ extension StreamDriver {
             }
             let admission: Admission = state.withLock { state in
                 if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
-                if bytes.isEmpty { return .outcome(.sent) }
+                if bytes.isEmpty { return .outcome(.sent(mustYield: false)) }
                 switch state.write.admit() {
                 case .finished: return .outcome(.failed(.invalidState(.finished)))
                 case .queue: return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
@@ -72,7 +72,9 @@ extension StreamDriver {
                 return (.failed(.system(error, .send, sent: 0, remaining: bytes.count)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
-            if count == bytes.count { return (.sent, didClear, state.wantsTurnAfterWriting()) }
+            if count == bytes.count {
+                return (.sent(mustYield: state.servedAtOnce()), didClear, state.wantsTurnAfterWriting())
+            }
             let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }
@@ -84,24 +86,18 @@ extension StreamDriver {
 
     /// Waits until a queued send has ended.
     package func waitForSend(_ ticket: Ticket, timeout: Duration?) async throws(Failure) {
-        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
-        if let servingTask, servingTask.isCurrent {
-            return try await Waiter.wait { awaitSend(ticket, $0, deadline, isServing: true) }
-        }
-        let result: Result<Void, Failure> = await withTaskCancellationHandler {
-            do throws(Failure) {
-                try await Waiter.wait { waiter in
-                    awaitSend(ticket, waiter, deadline, isServing: false)
-                    if Task.isCancelled { cancelSend(ticket) }
-                }
-                return .success(())
-            } catch {
-                return .failure(error)
+        let deadline = Instant.after(timeout)
+        let failure: Failure?
+        if isServedByCurrentTask {
+            failure = await Waiter.wait { awaitSend(ticket, $0, deadline, isServing: true) }
+        } else {
+            failure = await Waiter.wait { waiter in
+                awaitSend(ticket, waiter, deadline, isServing: false)
+            } onCancel: { [self] in
+                cancelSend(ticket)
             }
-        } onCancel: {
-            cancelSend(ticket)
         }
-        try result.get()
+        if let failure { throw failure }
     }
 
     /// The completion form: `body` is told in the socket's order of events.
@@ -112,42 +108,42 @@ extension StreamDriver {
         case .sent: completeSend(body)
         case .failed(let failure): complete { body(.failure(failure)) }
         case .queued(let ticket):
-            let waiter = Waiter<Void>.handler { [self] result in complete { body(result) } }
-            let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+            let waiter = Waiter.handler { [self] failure in complete { body(Result(failure)) } }
+            let deadline = Instant.after(timeout)
             awaitSend(ticket, waiter, deadline, isServing: false)
         }
     }
 
-    private func awaitSend(_ ticket: Ticket, _ waiter: Waiter<Void>, _ deadline: Instant, isServing: Bool) {
-        let (result, mustTurn): (Result<Void, Failure>?, Bool) = state.withLock { state in
+    private func awaitSend(_ ticket: Ticket, _ waiter: Waiter, _ deadline: Instant, isServing: Bool) {
+        let (isOver, failure, mustTurn): (Bool, Failure?, Bool) = state.withLock { state in
             guard let index = state.senders.firstIndex(where: { $0.ticket == ticket }) else {
-                return (.failure(.cancelled()), false)
+                return (true, .cancelled(), false)
             }
-            if let result = state.senders[index].result {
-                state.senders.remove(at: index)
-                return (result, false)
+            if state.senders[index].isOver {
+                return (true, state.senders.remove(at: index).failure, false)
             }
             if isServing, state.isServingCancelled {
                 let failure = state.withdraw(ticket) { .cancelled(sent: $0, remaining: $1) }
-                return (.failure(failure ?? .cancelled()), true)
+                return (true, failure ?? .cancelled(), true)
             }
+            state.servedInARow = 0
             state.senders[index].waiting = Waiting(
                 ticket: ticket, waiter: waiter, deadline: deadline, isServing: isServing)
-            return (nil, state.use() || deadline < state.timer)
+            return (false, nil, state.use() || deadline < state.timer)
         }
-        if let result { waiter.resume(result) }
+        if isOver { waiter.resume(failure) }
         if mustTurn { requestTurn() }
     }
 
     private func cancelSend(_ ticket: Ticket) {
-        let (waiter, failure): (Waiter<Void>?, Failure?) = state.withLock { state in
+        let (waiter, failure): (Waiter?, Failure?) = state.withLock { state in
             guard let sender = state.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
                 let failure = state.withdraw(ticket, { .cancelled(sent: $0, remaining: $1) })
             else { return (nil, nil) }
             return (waiting.waiter, failure)
         }
         if let waiter, let failure {
-            waiter.resume(.failure(failure))
+            waiter.resume(failure)
             requestTurn()
         }
     }
@@ -178,9 +174,7 @@ extension StreamDriver {
             let count = (try? result.get()) ?? 0
             let (ended, didClear) = state.write.endFlush(count, of: total, tick: tick)
             for send in ended {
-                if let waiter = state.endSender(send.ticket, .success(())) {
-                    endings.waiting.append((waiter, .success(())))
-                }
+                endings.add(state.endSender(send.ticket, nil))
             }
             state.noteActivity()
             if case .failure(let error) = result, error != .wouldBlock {
@@ -218,12 +212,11 @@ extension StreamState {
     /// sent before is still to be read, and behind it the read side finds the end by itself.
     fileprivate mutating func outputFailed(_ error: SystemError, _ endings: inout Endings) {
         for ended in write.dropAll() {
-            let result: Result<Void, Failure> = .failure(
-                .system(error, .send, sent: ended.sent, remaining: ended.remaining))
-            if let waiter = endSender(ended.ticket, result) { endings.waiting.append((waiter, result)) }
+            let failure = Failure.system(error, .send, sent: ended.sent, remaining: ended.remaining)
+            endings.add(endSender(ended.ticket, failure), failure)
         }
         if life.phase == .flushing {
-            wasFailureReported = !endings.waiting.isEmpty
+            wasFailureReported = !endings.isEmpty
             life.close(.failed(.system(error, .send)))
         }
     }

@@ -208,7 +208,7 @@ package final class StreamDriver: LoopClient {
             var endings = StreamState.Endings()
             // The last user closes it: here, unless another thread is in the middle of a call.
             _ = state.descriptor.retire()
-            state.endFinishers(with: .failure(.aborted()), &endings)
+            state.endFinishers(with: .aborted(), &endings)
             state.endClosers(&endings)
             return endings
         }.perform()

@@ -9,24 +9,33 @@ struct StreamState: ~Copyable {
     /// A send that is queued. Its caller may not have begun to wait yet, or may have stopped.
     struct Sender: Sendable {
         let ticket: Ticket
-        var waiting: Waiting<Waiter<Void>>?
-        var result: Result<Void, Failure>?
+        var waiting: Waiting<Waiter>?
+        var isOver = false
+        var failure: Failure?
     }
 
     /// Somebody who waits for input.
     enum Reader: Sendable {
         /// Told that it is its turn; reads for itself.
-        case task(Waiter<Void>)
+        case task(Waiter)
         /// Handed what the loop has read for it.
         case handler(@Sendable (Result<[UInt8]?, Failure>) -> Void)
     }
 
     /// Those whose operations end now, and how.
     struct Endings: Sendable {
-        var waiting: [(Waiter<Void>, Result<Void, Failure>)] = []
+        private var waiting: [(Waiter, Failure?)] = []
 
+        /// Adds somebody whose operation ends so; nil is success.
+        mutating func add(_ waiter: Waiter?, _ failure: Failure? = nil) {
+            if let waiter { waiting.append((waiter, failure)) }
+        }
+
+        var isEmpty: Bool { waiting.isEmpty }
+
+        /// Resumes them. Never under a lock.
         func perform() {
-            for (waiter, result) in waiting { waiter.resume(result) }
+            for (waiter, failure) in waiting { waiter.resume(failure) }
         }
     }
 
@@ -57,11 +66,11 @@ struct StreamState: ~Copyable {
     /// Options were set while an attempt to connect had its descriptor already.
     var hasLateOptions = false
 
-    var connecting: Waiter<Void>?
+    var connecting: Waiter?
     var readers = WaiterQueue<Reader>()
     var senders: [Sender] = []
-    var finishers: [Waiter<Void>] = []
-    var closers: [Waiter<Void>] = []
+    var finishers: [Waiter] = []
+    var closers: [Waiter] = []
 
     var lastError: Failure?
     private var lastTicket: UInt64 = 0
@@ -82,6 +91,9 @@ struct StreamState: ~Copyable {
     private var hasEmittedClose = false
 
     var discarded = 0
+    /// Receives and sends of tasks that did not have to wait, since the last that had to.
+    var servedInARow: UInt8 = 0
+    private static let servedInARowLimit: UInt8 = 32
     private var closeDeadline = Instant.never
     private var lingerDeadline = Instant.never
     private var lastActivity = Instant.never
@@ -97,6 +109,14 @@ struct StreamState: ~Copyable {
     mutating func use() -> Bool {
         if isWatchedWhenUsed { isWatched = true }
         return isWatched && !isRegistered
+    }
+
+    /// A task was served without waiting. Returns whether it has had its share, and should let others have theirs.
+    mutating func servedAtOnce() -> Bool {
+        servedInARow += 1
+        guard servedInARow >= StreamState.servedInARowLimit else { return false }
+        servedInARow = 0
+        return true
     }
 
     // MARK: The decision
@@ -191,7 +211,7 @@ struct StreamState: ~Copyable {
         var endings = Endings()
         guard let request = life.takeRequest() else { return endings }
         let isConnecting = connecting != nil
-        if let waiter = connecting.take() { endings.waiting.append((waiter, .failure(life.failure ?? .aborted()))) }
+        endings.add(connecting.take(), life.failure ?? .aborted())
         switch request {
         case .flush:
             endReaders(with: .aborted(), &endings)
@@ -201,13 +221,13 @@ struct StreamState: ~Copyable {
             wantsReset = true
             endReaders(with: .aborted(), &endings)
             endSenders(&endings) { .aborted(sent: $0.sent, remaining: $0.remaining) }
-            endFinishers(with: .failure(.aborted()), &endings)
+            endFinishers(with: .aborted(), &endings)
         case .failed(let failure):
             lastError = failure
             let wasReported = wasFailureReported || isConnecting || !readers.isEmpty || !senders.isEmpty
             endReaders(with: failure, &endings)
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
-            endFinishers(with: .failure(failure), &endings)
+            endFinishers(with: failure, &endings)
             if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, nil)) }
         }
         return endings
@@ -220,29 +240,29 @@ struct StreamState: ~Copyable {
     /// A reader waits no longer. A handler hears so in the order of events.
     mutating func end(_ reader: Waiting<Reader>, with failure: Failure, _ endings: inout Endings) {
         switch reader.waiter {
-        case .task(let waiter): endings.waiting.append((waiter, .failure(failure)))
+        case .task(let waiter): endings.add(waiter, failure)
         case .handler(let body): outbox.append(.call { body(.failure(failure)) })
         }
     }
 
     private mutating func endSenders(_ endings: inout Endings, _ failure: (WriteMachine.Ended) -> Failure) {
         for ended in write.dropAll() {
-            if let waiter = endSender(ended.ticket, .failure(failure(ended))) {
-                endings.waiting.append((waiter, .failure(failure(ended))))
-            }
+            let failure = failure(ended)
+            endings.add(endSender(ended.ticket, failure), failure)
         }
     }
 
-    mutating func endFinishers(with result: Result<Void, Failure>, _ endings: inout Endings) {
-        for waiter in finishers { endings.waiting.append((waiter, result)) }
+    mutating func endFinishers(with failure: Failure?, _ endings: inout Endings) {
+        for waiter in finishers { endings.add(waiter, failure) }
         finishers = []
     }
 
     /// A queued send has ended: returns who waits for it, or keeps the result for a caller that is about to wait.
-    mutating func endSender(_ ticket: Ticket, _ result: Result<Void, Failure>) -> Waiter<Void>? {
+    mutating func endSender(_ ticket: Ticket, _ failure: Failure?) -> Waiter? {
         guard let index = senders.firstIndex(where: { $0.ticket == ticket }) else { return nil }
         guard let waiting = senders[index].waiting else {
-            senders[index].result = result
+            senders[index].isOver = true
+            senders[index].failure = failure
             return nil
         }
         senders.remove(at: index)
@@ -251,7 +271,7 @@ struct StreamState: ~Copyable {
 
     /// close() has done its part: those who wait for it hear so, then the listeners.
     mutating func endClosers(_ endings: inout Endings) {
-        for waiter in closers { endings.waiting.append((waiter, .success(()))) }
+        for waiter in closers { endings.add(waiter) }
         closers = []
     }
 
@@ -296,7 +316,7 @@ struct StreamState: ~Copyable {
         for sender in senders {
             guard let waiting = sender.waiting, waiting.deadline <= now else { continue }
             if let ended = withdraw(sender.ticket, { .timedOut(sent: $0, remaining: $1) }) {
-                endings.waiting.append((waiting.waiter, .failure(ended)))
+                endings.add(waiting.waiter, ended)
             }
         }
         if let idle = shared.values.idleTimeout, life.phase == .open, lastActivity.advanced(by: idle) <= now {
@@ -332,7 +352,7 @@ struct StreamState: ~Copyable {
     /// shutdown(2) is done.
     mutating func didShutDown() -> Endings {
         var endings = Endings()
-        endFinishers(with: .success(()), &endings)
+        endFinishers(with: nil, &endings)
         if life.phase == .flushing {
             if let linger = shared.values.linger, linger > .zero {
                 life.advance(to: .lingering)

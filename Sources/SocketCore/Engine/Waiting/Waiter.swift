@@ -3,27 +3,38 @@
 /// The only thing in the project that holds a continuation. Whoever takes a waiter out of its socket's state, under
 /// the lock, resumes it; nobody else can, since it is gone. So result, error, cancellation, time-out and close may race
 /// as they like: each operation ends once.
-package enum Waiter<Value: Sendable>: Sendable {
+package enum Waiter: Sendable {
     /// Resumed on the executor of its task.
-    case task(UnsafeContinuation<Result<Value, Failure>, Never>)
-    /// Called in its socket's order of events.
-    case handler(@Sendable (Result<Value, Failure>) -> Void)
+    case task(UnsafeContinuation<Failure?, Never>)
+    /// Called by whoever ends the wait.
+    case handler(@Sendable (Failure?) -> Void)
 
-    /// Suspends the calling task until the waiter that `body` stores is resumed.
-    package static func wait(
-        isolation: isolated (any Actor)? = #isolation, _ body: (Waiter) -> Void
-    ) async throws(Failure) -> Value {
-        let result = await withUnsafeContinuation { continuation in body(.task(continuation)) }
-        return try result.get()
-    }
-}
-
-extension Waiter {
-    /// Ends the wait. Never under a lock.
-    package func resume(_ result: Result<Value, Failure>) {
+    /// Ends the wait: nil is success. Never under a lock.
+    package func resume(_ failure: Failure? = nil) {
         switch self {
-        case .task(let continuation): continuation.resume(returning: result)
-        case .handler(let body): body(result)
+        case .task(let continuation): continuation.resume(returning: failure)
+        case .handler(let body): body(failure)
+        }
+    }
+
+    /// Suspends the calling task until the waiter that `begin` stores is resumed. Not cancellable.
+    package static func wait(_ begin: (Waiter) -> Void) async -> Failure? {
+        await withUnsafeContinuation { begin(.task($0)) }
+    }
+
+    /// Suspends the calling task until the waiter that `begin` stores is resumed. When the task is cancelled, `cancel`
+    /// is called, once or twice; it resumes the waiter if it still finds it.
+    package static func wait(
+        _ begin: (Waiter) -> Void, onCancel cancel: @Sendable () -> Void
+    ) async -> Failure? {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                begin(.task(continuation))
+                // The cancellation may have come before the waiter was there to be found.
+                if Task.isCancelled { cancel() }
+            }
+        } onCancel: {
+            cancel()
         }
     }
 }

@@ -1,0 +1,177 @@
+import Testing
+
+@testable import SocketCore
+
+@Suite struct DatagramWriteMachineTests {
+    typealias Machine = DatagramWriteMachine
+
+    private static func entry(_ number: UInt64, _ size: Int = 1) -> Machine.Entry {
+        Machine.Entry(
+            ticket: Ticket(number: number), bytes: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: size),
+            destination: .loopback(.v4, port: 9))
+    }
+
+    /// A machine that met "would block".
+    private static func blocked() -> Machine {
+        var machine = Machine()
+        if case .write(let tick) = machine.admit() { _ = machine.wrote(isBlocked: true, tick: tick) }
+        return machine
+    }
+
+    @Test func admit_withRoomAndNothingBefore_writes() {
+        var machine = Machine()
+        #expect(machine.admit() == .write(tick: 0))
+        #expect(machine.admit() == .queue)
+        #expect(!machine.isFlushed)
+        #expect(machine.wrote(isBlocked: false, tick: 0) == false)
+        #expect(machine.isFlushed)
+        #expect(machine.admit() == .write(tick: 0))
+    }
+
+    @Test func admit_afterWouldBlock_queues_untilThereIsRoom() {
+        var machine = DatagramWriteMachineTests.blocked()
+        #expect(machine.admit() == .queue)
+        machine.ready(.readable)
+        #expect(machine.admit() == .queue)
+        machine.ready(.writable)
+        #expect(machine.admit() == .write(tick: 1))
+    }
+
+    @Test func wrote_afterAnEventBetweenCallAndReport_keepsReadiness() {
+        var machine = Machine()
+        #expect(machine.admit() == .write(tick: 0))
+        machine.ready(.writable)
+        #expect(machine.wrote(isBlocked: true, tick: 0) == false)
+        machine.enqueue(DatagramWriteMachineTests.entry(1))
+        #expect(machine.canFlush)
+    }
+
+    @Test func queue_goesOutInOrder_andABlockedDatagramStaysFirst() {
+        var machine = DatagramWriteMachineTests.blocked()
+        for number in UInt64(1)...3 { machine.enqueue(DatagramWriteMachineTests.entry(number, 10)) }
+        #expect(machine.queuedBytes == 30)
+        #expect(machine.beginFlush() == nil)
+        machine.ready(.writable)
+        #expect(DatagramWriteMachineTests.flush(&machine) == 1)
+        #expect(DatagramWriteMachineTests.flush(&machine, isBlocked: true) == 2)
+        #expect(DatagramWriteMachineTests.flush(&machine) == nil)
+        machine.ready(.writable)
+        #expect(DatagramWriteMachineTests.flush(&machine) == 2)
+        #expect(machine.queuedBytes == 10)
+        #expect(DatagramWriteMachineTests.flush(&machine) == 3)
+        #expect(machine.queuedBytes == 0)
+        #expect(machine.isFlushed)
+    }
+
+    private static func flush(_ machine: inout Machine, isBlocked: Bool = false) -> UInt64? {
+        guard let (entry, tick) = machine.beginFlush() else { return nil }
+        _ = machine.endFlush(isBlocked: isBlocked, tick: tick)
+        return entry.ticket.number
+    }
+
+    @Test func emptyDatagram_isADatagram() {
+        var machine = DatagramWriteMachineTests.blocked()
+        machine.enqueue(DatagramWriteMachineTests.entry(1, 0))
+        #expect(!machine.isFlushed)
+        machine.ready(.writable)
+        #expect(DatagramWriteMachineTests.flush(&machine) == 1)
+        #expect(machine.isFlushed)
+    }
+
+    @Test(arguments: 1...3 as ClosedRange<UInt64>)
+    func withdraw_takesOneOut(_ number: UInt64) {
+        var machine = DatagramWriteMachineTests.blocked()
+        for number in UInt64(1)...3 { machine.enqueue(DatagramWriteMachineTests.entry(number, 10)) }
+        #expect(machine.withdraw(Ticket(number: number)) == true)
+        #expect(machine.queuedBytes == 20)
+        machine.ready(.writable)
+        var out: [UInt64] = []
+        while let next = DatagramWriteMachineTests.flush(&machine) { out.append(next) }
+        #expect(out == [1, 2, 3].filter { $0 != number })
+        #expect(machine.isFlushed)
+        #expect(machine.queuedBytes == 0)
+    }
+
+    @Test func withdraw_ofTheLastOne_leavesNothingToFlush() {
+        var machine = DatagramWriteMachineTests.blocked()
+        machine.enqueue(DatagramWriteMachineTests.entry(1, 10))
+        #expect(machine.withdraw(Ticket(number: 1)) == true)
+        #expect(machine.queuedBytes == 0)
+        #expect(machine.isFlushed)
+        #expect(!machine.canFlush)
+    }
+
+    @Test func withdraw_ofOneThatIsBeingWritten_isRefused() {
+        var machine = Machine()
+        machine.enqueue(DatagramWriteMachineTests.entry(1))
+        #expect(machine.beginFlush()?.entry.ticket.number == 1)
+        #expect(machine.withdraw(Ticket(number: 1)) == false)
+    }
+
+    /// Another thread's direct write does not hold up what was queued behind it.
+    @Test func withdraw_whileAnotherDatagramIsBeingWritten_takesItOut() {
+        var machine = Machine()
+        #expect(machine.admit() == .write(tick: 0))
+        machine.enqueue(DatagramWriteMachineTests.entry(1))
+        #expect(machine.withdraw(Ticket(number: 1)) == true)
+        #expect(machine.wrote(isBlocked: false, tick: 0) == false)
+        #expect(DatagramWriteMachineTests.flush(&machine) == nil)
+    }
+
+    @Test func takeDrained_isTrueOnce_whenTheQueueHasFallenToHalf() {
+        var machine = DatagramWriteMachineTests.blocked()
+        machine.highWaterMark = 25
+        for number in UInt64(1)...3 { machine.enqueue(DatagramWriteMachineTests.entry(number, 10)) }
+        machine.ready(.writable)
+        #expect(DatagramWriteMachineTests.flush(&machine) == 1)
+        #expect(machine.takeDrained() == false)
+        #expect(DatagramWriteMachineTests.flush(&machine) == 2)
+        #expect(machine.takeDrained() == true)
+        #expect(machine.takeDrained() == false)
+    }
+
+    @Test func dropAll_givesThoseThatAreStillWanted() {
+        var machine = DatagramWriteMachineTests.blocked()
+        for number in UInt64(1)...3 { machine.enqueue(DatagramWriteMachineTests.entry(number)) }
+        #expect(machine.withdraw(Ticket(number: 2)) == true)
+        #expect(machine.dropAll().map(\.ticket.number) == [1, 3])
+        #expect(machine.isFlushed)
+        #expect(machine.queuedBytes == 0)
+    }
+
+    @Test(arguments: [UInt64(1), 2, 3, 4])
+    func machine_agreesWithAList(_ seed: UInt64) {
+        var generator = SplitMix(seed)
+        var machine = Machine()
+        var list: [Machine.Entry] = []
+        for number in UInt64(1)...2_000 {
+            switch Int.random(in: 0..<6, using: &generator) {
+            case 0...2:
+                let entry = DatagramWriteMachineTests.entry(number, Int.random(in: 0...99, using: &generator))
+                switch machine.admit() {
+                case .queue:
+                    machine.enqueue(entry)
+                    list.append(entry)
+                case .write(let tick):
+                    let isBlocked = Bool.random(using: &generator)
+                    _ = machine.wrote(isBlocked: isBlocked, tick: tick)
+                    guard isBlocked else { break }
+                    machine.enqueue(entry)
+                    list.append(entry)
+                }
+            case 3...4:
+                machine.ready(.writable)
+                let isBlocked = Bool.random(using: &generator)
+                #expect(DatagramWriteMachineTests.flush(&machine, isBlocked: isBlocked) == list.first?.ticket.number)
+                if !isBlocked, !list.isEmpty { list.removeFirst() }
+            default:
+                guard let some = list.randomElement(using: &generator)?.ticket else { break }
+                #expect(machine.withdraw(some) == true)
+                list.removeAll { $0.ticket == some }
+            }
+            #expect(machine.queuedBytes == list.reduce(0) { $0 + $1.bytes.count }, "step \(number)")
+            #expect(machine.isFlushed == list.isEmpty, "step \(number)")
+        }
+        #expect(machine.dropAll().map(\.ticket) == list.map(\.ticket))
+    }
+}

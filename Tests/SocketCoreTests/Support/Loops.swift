@@ -1,0 +1,101 @@
+import SocketCore
+import Testing
+
+/// A poller that counts, around a real one.
+final class CountingPoller: Poller {
+    private let real: any Poller
+    /// How often the loop looked at its descriptors.
+    let waits = Counter()
+    /// How often it was woken from another thread.
+    let wakes = Counter()
+    private let whenGone: @Sendable () -> Void
+
+    init(_ real: any Poller, whenGone: @escaping @Sendable () -> Void = {}) {
+        self.real = real
+        self.whenGone = whenGone
+    }
+
+    deinit { whenGone() }
+
+    var isLevelTriggered: Bool { real.isLevelTriggered }
+
+    func add(_ descriptor: Int32, token: PollToken) -> SystemResult<Void> { real.add(descriptor, token: token) }
+
+    func remove(_ descriptor: Int32, token: PollToken) { real.remove(descriptor, token: token) }
+
+    func rearm(_ token: PollToken, _ direction: Direction) { real.rearm(token, direction) }
+
+    func wait(until deadline: Instant?, _ body: (PollToken, PollEvents) -> Void) -> SystemResult<Void> {
+        waits.add()
+        return real.wait(until: deadline, body)
+    }
+
+    func wake() {
+        wakes.add()
+        real.wake()
+    }
+}
+
+/// Loops of tests have numbers of their own, so that their threads can be told by name: a name has room for three digits.
+private let loopNumbers = Counter()
+
+func makeLoop(_ poller: (any Poller)? = nil) throws -> EventLoop {
+    EventLoop(number: 100 + loopNumbers.add() % 900, poller: try poller ?? PollerKind.makeDefault().get())
+}
+
+/// Runs `body` with a loop, and waits until the loop's thread has ended: it ends when nothing is registered any more.
+func withLoop<Value: Sendable>(
+    _ poller: (any Poller)? = nil, sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (EventLoop) async throws -> Value
+) async throws -> Value {
+    let loop = try makeLoop(poller)
+    let value = try await body(loop)
+    try await stop(loop, sourceLocation: sourceLocation)
+    return value
+}
+
+/// Stops a loop and waits for its last act.
+func stop(_ loop: EventLoop, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    let stopped = Mailbox<Void>()
+    loop.stop { stopped.put(()) }
+    try await stopped.take("the end of loop \(loop.number)", sourceLocation: sourceLocation)
+}
+
+/// Runs `body` on a loop and waits for its value.
+func onLoop<Value: Sendable>(
+    _ loop: EventLoop, sourceLocation: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable () -> Value
+) async throws -> Value {
+    let mailbox = Mailbox<Value>()
+    loop.execute { mailbox.put(body()) }
+    return try await mailbox.take("a job on loop \(loop.number)", sourceLocation: sourceLocation)
+}
+
+/// A client of a loop that tells what happens to it.
+final class RecordingClient: LoopClient {
+    enum Call: Sendable, Equatable {
+        case ready(PollEvents)
+        case turn
+        case deadline
+    }
+
+    let calls = Mailbox<Call>()
+    private let whenTurning: @Sendable (RecordingClient) -> Void
+    private let whenDue: @Sendable (Instant) -> Void
+
+    init(
+        turn: @escaping @Sendable (RecordingClient) -> Void = { $0.calls.put(.turn) },
+        due: @escaping @Sendable (Instant) -> Void = { _ in }
+    ) {
+        whenTurning = turn
+        whenDue = due
+    }
+
+    func ready(_ events: PollEvents) { calls.put(.ready(events)) }
+
+    func turn() { whenTurning(self) }
+
+    func deadlineReached(now: Instant) {
+        whenDue(now)
+        calls.put(.deadline)
+    }
+}

@@ -1,0 +1,71 @@
+// What the system says of the threads of this process: /proc of Linux. Nil elsewhere.
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+enum ProcessThreads {
+    /// What /proc/self/task/ID/status says of one thread.
+    struct Status: Sendable {
+        let number: Int
+        let name: String
+        private let fields: [Substring: Substring]
+
+        init?(number: Int) {
+            guard let text = ProcessThreads.contents(of: "/proc/self/task/\(number)/status") else { return nil }
+            var fields: [Substring: Substring] = [:]
+            for line in text.split(separator: "\n") {
+                guard let colon = line.firstIndex(of: ":") else { continue }
+                let value = line[line.index(after: colon)...].drop { $0 == "\t" || $0 == " " }
+                fields[line[..<colon]] = value
+            }
+            self.number = number
+            self.fields = fields
+            name = String(fields["Name"] ?? "")
+        }
+
+        /// The signals that the thread blocks, one bit each.
+        var blockedSignals: UInt64? { fields["SigBlk"].flatMap { UInt64($0, radix: 16) } }
+
+        /// How often it has gone to sleep.
+        var sleeps: Int? { fields["voluntary_ctxt_switches"].flatMap { Int($0) } }
+    }
+
+    /// Whether this system tells.
+    static var isKnown: Bool { access("/proc/self/task", R_OK) == 0 }
+
+    /// Every thread of this name.
+    static func named(_ name: String) -> [Status] {
+        guard let folder = opendir("/proc/self/task") else { return [] }
+        defer { closedir(folder) }
+        var found: [Status] = []
+        while let entry = readdir(folder) {
+            let text = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if let number = Int(text), let status = Status(number: number), status.name == name { found.append(status) }
+        }
+        return found
+    }
+
+    fileprivate static func contents(of path: String) -> String? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = fread(&buffer, 1, buffer.count, file)
+            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            bytes += buffer[..<count]
+        }
+    }
+
+    /// Every signal that a thread can block, by the bits of `blockedSignals`.
+    static let blockableSignals: UInt64 = {
+        var all: UInt64 = 0
+        for signal in 1...31 where signal != SIGKILL && signal != SIGSTOP { all |= 1 << UInt64(signal - 1) }
+        return all
+    }()
+}
