@@ -165,7 +165,7 @@ package final class EventLoop: Sendable {
     private func run() {
         csocket_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
         takeInbox()
-        while !isFinished {
+        while !isIdleAndStopping || !endUnlessTold() {
             runJobs()
             wait()
             serveLeftovers()
@@ -173,14 +173,31 @@ package final class EventLoop: Sendable {
             expireTimers()
         }
         csocket_set_current_loop(nil)
-        let done = own.pointee.stopped.take()
-        own.pointee.executorOwner = nil
-        done?()
     }
 
-    private var isFinished: Bool {
+    private var isIdleAndStopping: Bool {
         own.pointee.isStopping && own.pointee.registrations.count == 0 && own.pointee.jobs.isEmpty
-            && inbox.withLock { $0.tasks.isEmpty }
+    }
+
+    /// Ends the thread, unless somebody has handed in work. Whoever does so from here on, because it still holds the
+    /// loop or runs a task on it, starts another thread, which ends in the same way.
+    private func endUnlessTold() -> Bool {
+        let owner = own.pointee.executorOwner.take()
+        let done = own.pointee.stopped.take()
+        let hasEnded = inbox.withLock { inbox in
+            guard inbox.tasks.isEmpty else { return false }
+            inbox.isStarted = false
+            inbox.isWakeupPending = false
+            return true
+        }
+        // From here on `own` belongs to the next thread.
+        if hasEnded {
+            done?()
+        } else {
+            own.pointee.executorOwner = owner
+            own.pointee.stopped = done
+        }
+        return hasEnded
     }
 
     private func wait() {
