@@ -69,6 +69,8 @@ struct StreamState: ~Copyable {
     var hasLateOptions = false
 
     var connecting: Waiter?
+    /// Names the connect under way for its cancellation.
+    var connectTicket: Ticket?
     var readers = WaiterQueue<Reader>()
     var senders: [Sender] = []
     private var hasGivenUp = false
