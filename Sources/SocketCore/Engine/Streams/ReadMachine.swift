@@ -83,6 +83,8 @@ package struct ReadMachine: Sendable {
         isReading = false
         switch outcome {
         case .bytes(let count, let limit):
+            // The end may be all that is left: see, unless somebody reads on.
+            if isSticky { wantsProbe = true }
             // A short read of TCP has drained the socket (epoll(7)), unless an end or error stands behind the bytes.
             return count < limit && !isSticky && readiness.clear(since: tick)
         case .wouldBlock:

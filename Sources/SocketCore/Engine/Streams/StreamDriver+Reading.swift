@@ -285,7 +285,7 @@ extension ReadMachine.Outcome {
 extension StreamState {
     /// Why a pull cannot be served now; nil when it can.
     fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
-        if life.isClosing { return life.failure ?? .closed }
+        if life.isClosing { return life.failure ?? (ignoresListeners ? .aborted() : .closed) }
         if life.phase != .open { return .notConnected }
         if !ignoresListeners, outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
         return nil
@@ -295,7 +295,7 @@ extension StreamState {
     fileprivate mutating func wantsTurnAfterReading() -> Bool {
         if life.request != nil || !outbox.isEmpty { return true }
         let interest: ReadMachine.Interest = readers.isEmpty ? (outbox.hasListener(.message) ? .listeners : []) : .reader
-        return !interest.isEmpty && read.hasDemand(interest)
+        return read.hasDemand(interest)
     }
 
     /// Records what a read brought. Returns whether readiness was cleared.
