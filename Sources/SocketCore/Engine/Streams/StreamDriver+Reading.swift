@@ -240,6 +240,7 @@ extension StreamDriver {
 
     /// Looks, without taking anything, whether the peer's direction is over.
     func probe(_ number: Int32, _ tick: UInt32) {
+        if state.withLock({ $0.read.hasEnded }) { return probeBehindEnd(number) }
         let result = StreamCalls.peek(number)
         let didClear = state.withLock { state in
             if case .success(let count) = result, count > 0 {
@@ -249,6 +250,15 @@ extension StreamDriver {
             return state.finishReading(result, limit: 1, tick: tick)
         }
         if didClear { rearm(.read) }
+    }
+
+    /// Looks for a reset that came after the peer's end.
+    private func probeBehindEnd(_ number: Int32) {
+        let error = (try? OptionCalls.takeError(number).get()) ?? nil
+        state.withLock { state in
+            state.read.relinquish()
+            if let error { state.life.close(.failed(.system(error, .receive))) }
+        }
     }
 
     /// Throws input away.

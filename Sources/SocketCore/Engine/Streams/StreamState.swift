@@ -205,9 +205,12 @@ struct StreamState: ~Copyable {
         life.close(.flush)
     }
 
-    /// With a message listener, and half-open not asked for, the peer's end is followed by ours.
+    /// With a message listener, and half-open not asked for, the peer's end is followed by ours: behind the listeners
+    /// of "end", who may have an answer to send.
     private mutating func closeAfterEnd() {
-        guard life.phase == .open, read.hasEnded, outbox.hasListener(.message), !shared.values.allowsHalfOpen else { return }
+        guard life.phase == .open, read.hasEnded, outbox.hasListener(.message), outbox.isIdle,
+            !shared.values.allowsHalfOpen
+        else { return }
         life.close(.flush)
     }
 
