@@ -216,24 +216,30 @@ extension StreamDriver {
         let buffer = Scratch.buffer
         let result = StreamCalls.receive(number, into: buffer)
         guard case .success(let count) = result, count > 0 else {
-            let (didClear, step) = state.withLock { state in
+            let (didClear, step, left) = state.withLock { state in
                 let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
-                return (didClear, state.step(mayRead: mayRead))
+                let left = state.outbox.endReading()
+                return (didClear, state.step(mayRead: mayRead), left)
             }
             if didClear { rearm(.read) }
+            withExtendedLifetime(left) {}
             return step
         }
         let event = EngineEvent.message(Scratch.copy(count), from: peer)
-        let (didClear, listeners) = state.withLock { state in
+        let (didClear, isDirect, listeners, left) = state.withLock { state in
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
+            let left = state.outbox.endReading()
+            let listeners = state.outbox.hearWhatWasRead(left)
             if state.outbox.isIdle, state.shared.values.delivery.isLoop {
-                return (didClear, state.outbox.beginDelivery(of: .message))
+                state.outbox.beginDirectDelivery()
+                return (didClear, true, listeners, left)
             }
-            state.outbox.emit(event)
-            return (didClear, [])
+            state.outbox.append(.call { listeners.tell(event) })
+            return (didClear, false, listeners, left)
         }
+        defer { withExtendedLifetime(left) {} }
         if didClear { rearm(.read) }
-        if listeners.isEmpty { return state.withLock { $0.step(mayRead: mayRead) } }
+        guard isDirect else { return state.withLock { $0.step(mayRead: mayRead) } }
         listeners.tell(event)
         return endDelivery(mayRead: mayRead)
     }

@@ -162,7 +162,9 @@ struct StreamState: ~Copyable {
         switch read.demand(interest) {
         case .nothing: return nil
         case .resumeReader: return .resume
-        case .readForListeners(let tick): return .read(number, tick: tick)
+        case .readForListeners(let tick):
+            outbox.beginReading()
+            return .read(number, tick: tick)
         case .probe(let tick): return .probe(number, tick: tick)
         case .discard(let tick): return .discard(number, tick: tick)
         }
