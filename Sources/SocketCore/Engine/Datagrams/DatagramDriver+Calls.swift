@@ -294,7 +294,7 @@ extension DatagramDriver {
 extension DatagramState {
     fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
         switch phase {
-        case .flushing, .closed: .closed
+        case .flushing, .closed: ignoresListeners ? .aborted() : .closed
         case .fresh: .invalidState(.notBound)
         case .bound:
             !ignoresListeners && outbox.hasListener(.message) ? .invalidState(.messageListenerExists) : nil

@@ -112,7 +112,9 @@ struct DatagramState: ~Copyable {
         guard mayRead else { return read.hasDemand(interest) ? .yield : nil }
         switch read.demand(interest) {
         case .resumeReader: return readers.popFirst().map { .resume($0.waiter) }
-        case .readForListeners(let tick): return .read(number, tick: tick)
+        case .readForListeners(let tick):
+            outbox.beginReading()
+            return .read(number, tick: tick)
         case .nothing, .probe, .discard: return nil
         }
     }

@@ -87,6 +87,10 @@ package struct Outbox: Sendable {
     private var rest: [Item] = []
     /// A delivery is under way.
     package private(set) var isDelivering = false
+    /// Input is being read for the message listeners up to this one: what it brings is theirs, also if they leave
+    /// meanwhile.
+    private var lastReading: Ticket?
+    private var leaving: [Listener] = []
 
     package init() {}
 
@@ -113,6 +117,9 @@ package struct Outbox: Sendable {
     /// let go of outside of the lock: what a closure captures may, when it ends, call back into the socket.
     package mutating func remove(where isIncluded: (Listener) -> Bool) -> [Listener] {
         let before = listeners
+        if let lastReading {
+            leaving += listeners.filter { $0.kind == .message && $0.ticket <= lastReading && isIncluded($0) }
+        }
         listeners.removeAll(where: isIncluded)
         kinds = listeners.reduce(0) { $0 | 1 << $1.kind.rawValue }
         hasOnce = listeners.contains(where: \.isOnce)
@@ -141,10 +148,21 @@ package struct Outbox: Sendable {
         return begin(item)
     }
 
-    /// Starts the delivery of an event that overtakes nothing (`isIdle` must hold) to those who are to hear it.
-    package mutating func beginDelivery(of kind: EventKind) -> [Listener] {
-        isDelivering = true
-        return hear(kind)
+    /// Starts a read for the message listeners, of whom there is at least one; `endReading` follows.
+    package mutating func beginReading() { lastReading = listeners.last?.ticket }
+
+    /// The read is over. Returns those who left meanwhile, to be let go of outside of the lock.
+    package mutating func endReading() -> [Listener] {
+        lastReading = nil
+        if leaving.isEmpty { return [] }
+        defer { leaving = [] }
+        return leaving
+    }
+
+    /// Those who hear what a read brought, of which `endReading` returned `left`: never nobody, so that nothing that was
+    /// read is lost.
+    package mutating func hearWhatWasRead(_ left: [Listener]) -> [Listener] {
+        hasListener(.message) ? hear(.message) : left
     }
 
     /// Starts the delivery of something that never was in the queue (`isIdle` must hold).

@@ -46,6 +46,8 @@ package struct ReadMachine: Sendable {
     private var isSticky = false
     /// The probe that a sticky event asks for has not been made yet.
     private var wantsProbe = false
+    /// An error was reported: behind the peer's end too it is looked for, since reading does not bring it there.
+    private var hasSeenError = false
     /// Somebody has the turn.
     package private(set) var isReading = false
     /// The peer ended its direction, and all its bytes were read.
@@ -60,6 +62,7 @@ package struct ReadMachine: Sendable {
         if !events.isDisjoint(with: .sticky) {
             isSticky = true
             wantsProbe = true
+            if events.contains(.error) { hasSeenError = true }
         }
     }
 
@@ -83,12 +86,15 @@ package struct ReadMachine: Sendable {
         isReading = false
         switch outcome {
         case .bytes(let count, let limit):
+            // The end may be all that is left: see, unless somebody reads on.
+            if isSticky { wantsProbe = true }
             // A short read of TCP has drained the socket (epoll(7)), unless an end or error stands behind the bytes.
             return count < limit && !isSticky && readiness.clear(since: tick)
         case .wouldBlock:
             return readiness.clear(since: tick)
         case .ended:
             hasEnded = true
+            wantsProbe = hasSeenError
             return false
         case .failed:
             return false
@@ -115,13 +121,13 @@ package struct ReadMachine: Sendable {
             isReading = true
             return .resumeReader
         }
-        if hasEnded { return .nothing }
-        if interest.contains(.discard) {
+        if hasEnded, !wantsProbe { return .nothing }
+        if interest.contains(.discard), !hasEnded {
             guard readiness.isReady else { return .nothing }
             isReading = true
             return .discard(tick: readiness.tick)
         }
-        if interest.contains(.listeners) {
+        if interest.contains(.listeners), !hasEnded {
             guard readiness.isReady else { return .nothing }
             isReading = true
             return .readForListeners(tick: readiness.tick)

@@ -72,7 +72,7 @@ extension StreamDriver {
             }
             for sender in state.senders {
                 guard let waiting = sender.waiting, waiting.isServing,
-                    let failure = state.withdraw(sender.ticket, { .cancelled(sent: $0, remaining: $1) })
+                    let failure = state.withdraw(sender.ticket, .cancelled())
                 else { continue }
                 endings.add(waiting.waiter, failure)
             }

@@ -3,10 +3,11 @@ extension StreamDriver {
     /// Connects. When it returns, listeners of "connect" have been told; when it throws, the socket is closed, unless
     /// the call did not fit (`.alreadyConnected`, `.closed`), which changes nothing.
     package func connect(to target: ConnectTarget, timeout: Duration?) async throws(Failure) {
+        let ticket = state.withLock { $0.nextTicket() }
         let failure = await Waiter.wait { waiter in
-            beginConnecting(to: target, timeout: timeout, waiter)
+            beginConnecting(to: target, timeout: timeout, ticket, waiter)
         } onCancel: { [self] in
-            cancelConnecting()
+            cancelConnecting(ticket)
         }
         if let failure { throw failure }
     }
@@ -15,10 +16,13 @@ extension StreamDriver {
     package func connect(
         to target: ConnectTarget, timeout: Duration?, _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
     ) {
-        beginConnecting(to: target, timeout: timeout, .handler { [self] failure in complete { body(Result(failure)) } })
+        let waiter = Waiter.handler { [self] failure in complete { body(Result(failure)) } }
+        beginConnecting(to: target, timeout: timeout, nil, waiter)
     }
 
-    private func beginConnecting(to target: ConnectTarget, timeout: Duration?, _ waiter: Waiter) {
+    private func beginConnecting(
+        to target: ConnectTarget, timeout: Duration?, _ ticket: Ticket?, _ waiter: Waiter
+    ) {
         let deadline = Instant.after(timeout)
         let refusal: Failure? = state.withLock { state in
             do throws(Failure) {
@@ -27,15 +31,17 @@ extension StreamDriver {
                 return error
             }
             state.connecting = waiter
+            state.connectTicket = ticket
             return nil
         }
         if let refusal { return waiter.resume(refusal) }
         loop.execute { [self] in startConnector(to: target, deadline: deadline) }
     }
 
-    private func cancelConnecting() {
+    /// Ends the connect that has this ticket, and no other: a second call, which was refused, may be cancelled too.
+    private func cancelConnecting(_ ticket: Ticket) {
         let mustTurn = state.withLock { state in
-            guard state.connecting != nil else { return false }
+            guard state.connecting != nil, state.connectTicket == ticket else { return false }
             state.life.close(.failed(.cancelled()))
             return true
         }

@@ -216,30 +216,37 @@ extension StreamDriver {
         let buffer = Scratch.buffer
         let result = StreamCalls.receive(number, into: buffer)
         guard case .success(let count) = result, count > 0 else {
-            let (didClear, step) = state.withLock { state in
+            let (didClear, step, left) = state.withLock { state in
                 let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
-                return (didClear, state.step(mayRead: mayRead))
+                let left = state.outbox.endReading()
+                return (didClear, state.step(mayRead: mayRead), left)
             }
             if didClear { rearm(.read) }
+            withExtendedLifetime(left) {}
             return step
         }
         let event = EngineEvent.message(Scratch.copy(count), from: peer)
-        let (didClear, listeners) = state.withLock { state in
+        let (didClear, isDirect, listeners, left) = state.withLock { state in
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
+            let left = state.outbox.endReading()
+            let listeners = state.outbox.hearWhatWasRead(left)
             if state.outbox.isIdle, state.shared.values.delivery.isLoop {
-                return (didClear, state.outbox.beginDelivery(of: .message))
+                state.outbox.beginDirectDelivery()
+                return (didClear, true, listeners, left)
             }
-            state.outbox.emit(event)
-            return (didClear, [])
+            state.outbox.append(.call { listeners.tell(event) })
+            return (didClear, false, listeners, left)
         }
+        defer { withExtendedLifetime(left) {} }
         if didClear { rearm(.read) }
-        if listeners.isEmpty { return state.withLock { $0.step(mayRead: mayRead) } }
+        guard isDirect else { return state.withLock { $0.step(mayRead: mayRead) } }
         listeners.tell(event)
         return endDelivery(mayRead: mayRead)
     }
 
     /// Looks, without taking anything, whether the peer's direction is over.
     func probe(_ number: Int32, _ tick: UInt32) {
+        if state.withLock({ $0.read.hasEnded }) { return probeBehindEnd(number) }
         let result = StreamCalls.peek(number)
         let didClear = state.withLock { state in
             if case .success(let count) = result, count > 0 {
@@ -249,6 +256,15 @@ extension StreamDriver {
             return state.finishReading(result, limit: 1, tick: tick)
         }
         if didClear { rearm(.read) }
+    }
+
+    /// Looks for a reset that came after the peer's end.
+    private func probeBehindEnd(_ number: Int32) {
+        let error = (try? OptionCalls.takeError(number).get()) ?? nil
+        state.withLock { state in
+            state.read.relinquish()
+            if let error { state.life.close(.failed(.system(error, .receive))) }
+        }
     }
 
     /// Throws input away.
@@ -285,7 +301,7 @@ extension ReadMachine.Outcome {
 extension StreamState {
     /// Why a pull cannot be served now; nil when it can.
     fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
-        if life.isClosing { return life.failure ?? .closed }
+        if life.isClosing { return life.failure ?? (ignoresListeners ? .aborted() : .closed) }
         if life.phase != .open { return .notConnected }
         if !ignoresListeners, outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
         return nil
@@ -295,7 +311,7 @@ extension StreamState {
     fileprivate mutating func wantsTurnAfterReading() -> Bool {
         if life.request != nil || !outbox.isEmpty { return true }
         let interest: ReadMachine.Interest = readers.isEmpty ? (outbox.hasListener(.message) ? .listeners : []) : .reader
-        return !interest.isEmpty && read.hasDemand(interest)
+        return read.hasDemand(interest)
     }
 
     /// Records what a read brought. Returns whether readiness was cleared.

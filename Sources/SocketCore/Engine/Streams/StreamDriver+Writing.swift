@@ -127,13 +127,12 @@ extension StreamDriver {
             if state.senders[index].isOver {
                 return (true, state.senders.remove(at: index).failure, false)
             }
-            if isServing, state.isServingCancelled {
-                let failure = state.withdraw(ticket) { .cancelled(sent: $0, remaining: $1) }
-                return (true, failure ?? .cancelled(), true)
-            }
-            state.servedInARow = 0
             state.senders[index].waiting = Waiting(
                 ticket: ticket, waiter: waiter, deadline: deadline, isServing: isServing)
+            if isServing, state.isServingCancelled, let failure = state.withdraw(ticket, .cancelled()) {
+                return (true, failure, true)
+            }
+            state.servedInARow = 0
             return (false, nil, state.use() || deadline < state.timer)
         }
         if isOver { waiter.resume(failure) }
@@ -143,7 +142,7 @@ extension StreamDriver {
     private func cancelSend(_ ticket: Ticket) {
         let (waiter, failure): (Waiter?, Failure?) = state.withLock { state in
             guard let sender = state.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
-                let failure = state.withdraw(ticket, { .cancelled(sent: $0, remaining: $1) })
+                let failure = state.withdraw(ticket, .cancelled())
             else { return (nil, nil) }
             return (waiting.waiter, failure)
         }
@@ -181,6 +180,7 @@ extension StreamDriver {
             for send in ended {
                 endings.add(state.endSender(send.ticket, nil))
             }
+            state.settleGivenUp(&endings)
             state.noteActivity()
             if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)

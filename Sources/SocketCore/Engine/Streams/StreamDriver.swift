@@ -61,7 +61,9 @@ package final class StreamDriver: LoopClient {
     package func handleReleased() {
         let mustTurn = state.withLock { state in
             state.hasHandle = false
-            return state.isRegistered
+            // A connection that was never watched is ended like any other: what it sent arrives, unread input or not.
+            if state.life.phase == .open { state.isWatched = true }
+            return state.isRegistered || state.isWatched
         }
         if mustTurn { requestTurn() }
     }

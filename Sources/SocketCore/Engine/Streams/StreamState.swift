@@ -12,6 +12,8 @@ struct StreamState: ~Copyable {
         var waiting: Waiting<Waiter>?
         var isOver = false
         var failure: Failure?
+        /// Given up while a write with its first bytes was under way: how it ends, should they not have gone out.
+        var givenUp: Failure?
     }
 
     /// Somebody who waits for input.
@@ -67,8 +69,11 @@ struct StreamState: ~Copyable {
     var hasLateOptions = false
 
     var connecting: Waiter?
+    /// Names the connect under way for its cancellation.
+    var connectTicket: Ticket?
     var readers = WaiterQueue<Reader>()
     var senders: [Sender] = []
+    private var hasGivenUp = false
     var finishers: [Waiter] = []
     var closers: [Waiter] = []
 
@@ -157,7 +162,9 @@ struct StreamState: ~Copyable {
         switch read.demand(interest) {
         case .nothing: return nil
         case .resumeReader: return .resume
-        case .readForListeners(let tick): return .read(number, tick: tick)
+        case .readForListeners(let tick):
+            outbox.beginReading()
+            return .read(number, tick: tick)
         case .probe(let tick): return .probe(number, tick: tick)
         case .discard(let tick): return .discard(number, tick: tick)
         }
@@ -200,9 +207,12 @@ struct StreamState: ~Copyable {
         life.close(.flush)
     }
 
-    /// With a message listener, and half-open not asked for, the peer's end is followed by ours.
+    /// With a message listener, and half-open not asked for, the peer's end is followed by ours: behind the listeners
+    /// of "end", who may have an answer to send.
     private mutating func closeAfterEnd() {
-        guard life.phase == .open, read.hasEnded, outbox.hasListener(.message), !shared.values.allowsHalfOpen else { return }
+        guard life.phase == .open, read.hasEnded, outbox.hasListener(.message), outbox.isIdle,
+            !shared.values.allowsHalfOpen
+        else { return }
         life.close(.flush)
     }
 
@@ -315,7 +325,7 @@ struct StreamState: ~Copyable {
         }
         for sender in senders {
             guard let waiting = sender.waiting, waiting.deadline <= now else { continue }
-            if let ended = withdraw(sender.ticket, { .timedOut(sent: $0, remaining: $1) }) {
+            if let ended = withdraw(sender.ticket, .timedOut()) {
                 endings.add(waiting.waiter, ended)
             }
         }
@@ -335,16 +345,33 @@ struct StreamState: ~Copyable {
         return (endings, life.phase == .lingering && lingerDeadline <= now)
     }
 
-    /// Gives up a queued send. Nil when it has ended meanwhile; then its own end is what its caller hears.
-    mutating func withdraw(_ ticket: Ticket, _ failure: (Int, Int) -> Failure) -> Failure? {
+    /// Gives up a queued send. Nil when it has ended meanwhile, or is just being written; then its own end, or
+    /// `settleGivenUp`, is what its caller hears.
+    mutating func withdraw(_ ticket: Ticket, _ failure: Failure) -> Failure? {
         let ended: Failure
         switch write.withdraw(ticket) {
-        case .removed(let remaining): ended = failure(0, remaining)
-        case .detached(let sent, let remaining): ended = failure(sent, remaining)
+        case .removed(let remaining): ended = failure.with(sent: 0, remaining: remaining)
+        case .detached(let sent, let remaining): ended = failure.with(sent: sent, remaining: remaining)
+        case .underWay:
+            if let index = senders.firstIndex(where: { $0.ticket == ticket }) {
+                senders[index].givenUp = failure
+                hasGivenUp = true
+            }
+            return nil
         case .unknown: return nil
         }
         senders.removeAll { $0.ticket == ticket }
         return ended
+    }
+
+    /// A write of the loop is over: those who were given up during it hear how far they got.
+    mutating func settleGivenUp(_ endings: inout Endings) {
+        guard hasGivenUp else { return }
+        hasGivenUp = false
+        for sender in senders {
+            guard let failure = sender.givenUp, let waiting = sender.waiting else { continue }
+            if let ended = withdraw(sender.ticket, failure) { endings.add(waiting.waiter, ended) }
+        }
     }
 
     // MARK: Stages of closing

@@ -16,6 +16,8 @@ package struct WriteMachine: Sendable {
         case removed(remaining: Int)
         /// Some had: the rest stays queued, so that the stream stays whole.
         case detached(sent: Int, remaining: Int)
+        /// A write that carries its first bytes is under way: ask again when `endFlush` has told what became of it.
+        case underWay
         /// It has ended.
         case unknown
     }
@@ -176,7 +178,10 @@ package struct WriteMachine: Sendable {
         guard let index = queue[head...].firstIndex(where: { $0.ticket == ticket }) else { return .unknown }
         let chunk = queue[index]
         let remaining = chunk.rest.count
-        guard !chunk.isBegun else { return .detached(sent: chunk.rest.sent, remaining: remaining) }
+        guard !chunk.isBegun else {
+            if isWriting, chunk.rest.sent == 0 { return .underWay }
+            return .detached(sent: chunk.rest.sent, remaining: remaining)
+        }
         queue.remove(at: index)
         queuedBytes -= remaining
         return .removed(remaining: remaining)

@@ -1,0 +1,29 @@
+import HarmonySocket
+
+/// An address at which a connect neither succeeds nor fails: the backlog is full, so the kernel does not answer.
+final class SilentListener: Sendable {
+    private let listener: RawSocket
+    private let filler: RawSocket
+    let address: NetAddress
+
+    init() throws {
+        listener = try RawSocket.listening(backlog: 0)
+        address = Loopback.ipv4.address(listener.port)
+        filler = try RawSocket.connected(to: address)
+    }
+
+    var port: Int { address.port }
+
+    /// Makes room, and returns the connection that was waiting for it. Blocks until the kernel has tried again.
+    func letIn() throws -> RawSocket {
+        _ = try listener.accept()
+        return try listener.accept()
+    }
+}
+
+extension StreamSocket {
+    /// The kernel's number for the socket, or -1.
+    var descriptor: Int {
+        get async { await getSocketFd() }
+    }
+}
