@@ -191,7 +191,7 @@ import Testing
             Issue.record("nothing to flush")
             return
         }
-        #expect(machine.withdraw(WriteMachineTests.ticket(1)) == .detached(sent: 0, remaining: 2))
+        #expect(machine.withdraw(WriteMachineTests.ticket(1)) == .underWay)
         #expect(machine.endFlush(2, of: 2, tick: tick).ended.map(\.sent) == [2])
     }
 
