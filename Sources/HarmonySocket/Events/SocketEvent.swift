@@ -80,7 +80,7 @@ extension SocketEvent where Socket: StreamSocket, Payload == SocketError {
 
 extension SocketEvent where Socket: StreamSocket, Payload == Void {
     /// The peer ended its direction, and all its data was read. With a message listener close() follows by itself,
-    /// unless `allowsHalfOpen` is set: to send an answer here, set it.
+    /// unless `allowsHalfOpen` is set: what the listeners send goes out before it, what is sent later needs that.
     public static var end: SocketEvent { SocketEvent(.end) }
 
     /// The send queue, once above its high-water mark, has fallen to half of it.
