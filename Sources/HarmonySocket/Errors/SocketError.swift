@@ -135,7 +135,8 @@ public struct SocketError: Error, Sendable {
         }
     }
 
-    /// Every address that a connect tried, in order; empty for other failures.
+    /// Every address that a connect tried, as they failed; those that still ran when time was over come last. Empty for
+    /// other failures, and when time was over before anything was tried.
     public var attempts: [ConnectAttemptInfo] {
         if case .connect(let attempts) = failure { attempts.map(ConnectAttemptInfo.init) } else { [] }
     }

@@ -58,10 +58,10 @@ extension StreamSocket {
     /// Whether there may be more to receive: connected, and the peer's direction not read to its end.
     public var canReceive: Bool { stream.driver.canReceive }
 
-    /// Our address; nil before there is one.
+    /// Our address; nil before there is one, and when the descriptor is gone.
     public var localAddress: NetAddress? { stream.driver.localAddress.map(NetAddress.init) }
 
-    /// The peer's address; nil before there is one.
+    /// The peer's address; nil before connect and after close.
     public var remoteAddress: NetAddress? { stream.driver.peerAddress.map(NetAddress.init) }
 
     /// Our address.
@@ -115,7 +115,7 @@ extension StreamSocket {
     public var bufferedAmount: Int { stream.driver.bufferedAmount }
 
     /// Bytes above which the send queue counts as full, 64 KiB by default. When it has been above and falls to half
-    /// of it, `drain` is emitted. Nothing stops a program from queuing more.
+    /// of it, `drain` is emitted. Nothing stops a program from queuing more. Negative values count as 0.
     public var highWaterMark: Int {
         get { stream.driver.highWaterMark }
         set { stream.driver.highWaterMark = max(0, newValue) }

@@ -2,6 +2,10 @@ internal import SocketCore
 
 /// A TCP server, in the style of OpenHarmony.
 ///
+/// Connections go to listeners of `connect`, to `serve`, or to a loop over `connections`. Any thread may call anything
+/// at any time. A listening server with a listener, or with a call under way, stays alive until it is closed; without
+/// either it closes when its last reference goes.
+///
 /// ```swift
 /// try await server.listen(NetAddress("127.0.0.1", port: 0))
 /// server.on(.connect) { client in
@@ -42,7 +46,7 @@ extension TCPSocketServer {
         driver.complete { [state] in completion(.success(state)) }
     }
 
-    /// The address it listens on, with the port that the system chose; nil before `listen`.
+    /// The address it listens on, with the port that the system chose; nil before `listen`. Stays after close.
     public var localAddress: NetAddress? { driver.localAddress.map(NetAddress.init) }
 
     /// The address it listens on.
