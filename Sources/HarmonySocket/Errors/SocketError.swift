@@ -77,6 +77,11 @@ public struct SocketError: Error, Sendable {
         storage = Storage(failure, operation, address)
     }
 
+    /// A failure that an event tells of: what was tried follows from the failure, where it can.
+    init(told failure: Failure, _ operation: SocketOperation, _ address: String?) {
+        self.init(failure, SocketOperation(failure) ?? operation, address)
+    }
+
     var failure: Failure { storage.failure }
 
     /// What was tried.

@@ -46,7 +46,7 @@ extension SocketEvent where Payload == SocketCloseInfo {
         SocketEvent(.close) { listener in
             { event in
                 guard case .close(let failure) = event else { return }
-                listener(SocketCloseInfo(error: failure.map { SocketError($0, .receive) }))
+                listener(SocketCloseInfo(error: failure.map { SocketError(told: $0, .receive, nil) }))
             }
         }
     }
@@ -57,7 +57,7 @@ extension SocketEvent where Payload == SocketError {
         SocketEvent(.error) { listener in
             { event in
                 guard case .error(let failure, let address) = event else { return }
-                listener(SocketError(failure, operation, address?.description))
+                listener(SocketError(told: failure, operation, address?.description))
             }
         }
     }

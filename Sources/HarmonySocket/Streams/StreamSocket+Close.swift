@@ -73,13 +73,20 @@ extension StreamSocket {
     /// default. Negative values count as zero.
     public var closeTimeout: Duration {
         get { stream.driver.settings.closeTimeout }
-        set { stream.driver.settings.closeTimeout = max(.zero, newValue) }
+        set { stream.driver.changeSettings { $0.closeTimeout = max(.zero, newValue) } }
+    }
+
+    /// How many bytes of input close() throws away in the background before it gives up on a peer that goes on sending;
+    /// 16 MiB by default.
+    public var closeDiscardLimit: Int {
+        get { stream.driver.settings.discardLimit }
+        set { stream.driver.changeSettings { $0.discardLimit = max(0, newValue) } }
     }
 
     /// Keep the socket open for sending when the peer ends its direction while a message listener exists. Off by
     /// default: `end` is then followed by close(). Readers that pull always keep it open.
     public var allowsHalfOpen: Bool {
         get { stream.driver.settings.allowsHalfOpen }
-        set { stream.driver.settings.allowsHalfOpen = newValue }
+        set { stream.driver.changeSettings { $0.allowsHalfOpen = newValue } }
     }
 }

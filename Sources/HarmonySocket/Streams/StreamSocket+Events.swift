@@ -69,6 +69,6 @@ extension StreamSocket {
     /// Elsewhere than on the loop, one delivery at a time is under way and the next read for listeners waits for it, so
     /// order and memory hold. Async calls return on the executor of their own task, wherever that is.
     public func deliver(on delivery: SocketDelivery) {
-        stream.driver.settings.delivery = delivery.context
+        stream.driver.changeSettings { $0.delivery = delivery.context }
     }
 }

@@ -16,10 +16,6 @@ public protocol StreamSocket: AnyObject, Sendable {
 public struct StreamHandle: Sendable {
     let driver: StreamDriver
 
-    init(driver: StreamDriver) {
-        self.driver = driver
-    }
-
     /// The failure of an operation on this socket, with the peer's address.
     func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
         SocketError(failure, operation, driver.peerAddress?.description)
@@ -109,7 +105,7 @@ extension StreamSocket {
     private var descriptorNumber: Int { stream.driver.descriptorNumber.map(Int.init) ?? -1 }
 
     /// The error that ended the socket, or the last one that nobody was told of.
-    public var lastError: SocketError? { stream.driver.lastError.map { stream.error($0, .receive) } }
+    public var lastError: SocketError? { stream.driver.lastError.map { SocketError(told: $0, .receive, nil) } }
 
     /// Bytes of sends that the kernel has not taken yet.
     public var bufferedAmount: Int { stream.driver.bufferedAmount }

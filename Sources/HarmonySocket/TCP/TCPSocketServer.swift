@@ -77,7 +77,9 @@ extension TCPSocketServer {
     private var descriptorNumber: Int { driver.descriptorNumber.map(Int.init) ?? -1 }
 
     /// The last error that no call could report.
-    public var lastError: SocketError? { driver.lastError.map { error($0, .accept) } }
+    public var lastError: SocketError? {
+        driver.lastError.map { SocketError(told: $0, .accept, driver.localAddress?.description) }
+    }
 
     /// The loop on which the server accepts, and its listeners run.
     public var eventLoop: SocketEventLoop { SocketEventLoop.face(of: driver.loop) }

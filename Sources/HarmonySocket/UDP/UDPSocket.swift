@@ -133,7 +133,9 @@ extension UDPSocket {
     private var descriptorNumber: Int { driver.descriptorNumber.map(Int.init) ?? -1 }
 
     /// The last error that no call could report.
-    public var lastError: SocketError? { driver.lastError.map { error($0, .receive) } }
+    public var lastError: SocketError? {
+        driver.lastError.map { SocketError(told: $0, .receive, driver.localAddress?.description) }
+    }
 
     /// Bytes of datagrams that the kernel has not taken yet.
     public var bufferedAmount: Int { driver.bufferedAmount }

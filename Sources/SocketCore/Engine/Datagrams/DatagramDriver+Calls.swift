@@ -110,7 +110,8 @@ extension DatagramDriver {
                 state.noteActivity()
                 switch result {
                 case .success:
-                    return (.sent(mustYield: false), state.write.wrote(isBlocked: false, tick: tick), state.wantsTurnAfterWriting())
+                    let didClear = state.write.wrote(isBlocked: false, tick: tick)
+                    return (.sent(mustYield: false), didClear, state.wantsTurnAfterWriting())
                 case .failure(.wouldBlock):
                     let didClear = state.write.wrote(isBlocked: true, tick: tick)
                     return (.queued(state.enqueue(bytes, destination)), didClear, true)
@@ -302,7 +303,8 @@ extension DatagramState {
     }
 
     fileprivate mutating func wantsTurnAfterReading() -> Bool {
-        let interest: ReadMachine.Interest = readers.isEmpty ? (outbox.hasListener(.message) ? .listeners : []) : .reader
+        var interest: ReadMachine.Interest = []
+        if !readers.isEmpty { interest = .reader } else if outbox.hasListener(.message) { interest = .listeners }
         return !interest.isEmpty && read.hasDemand(interest)
     }
 
