@@ -133,6 +133,7 @@ extension StreamDriver {
                 return (true, failure, true)
             }
             state.servedInARow = 0
+            if deadline != .never { state.mayExpire = true }
             return (false, nil, state.use() || deadline < state.timer)
         }
         if isOver { waiter.resume(failure) }
