@@ -1,5 +1,3 @@
-internal import CSocketShims
-
 /// One thread with one poller, a job queue and timers. Each socket belongs to one loop for life.
 ///
 /// A turn: run the jobs, wait for events (not at all when work is left over), hand the events out, serve what earlier
@@ -79,7 +77,7 @@ package final class EventLoop: Sendable {
 
     /// Whether the calling thread is this loop's.
     package var isCurrent: Bool {
-        csocket_current_loop() == Unmanaged.passUnretained(self).toOpaque()
+        ThreadCalls.currentLoop == Unmanaged.passUnretained(self).toOpaque()
     }
 
     // MARK: Work
@@ -163,7 +161,7 @@ package final class EventLoop: Sendable {
     // MARK: The thread
 
     private func run() {
-        csocket_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
+        ThreadCalls.currentLoop = Unmanaged.passUnretained(self).toOpaque()
         takeInbox()
         while !isIdleAndStopping || !endUnlessTold() {
             runJobs()
@@ -172,7 +170,7 @@ package final class EventLoop: Sendable {
             takeInbox()
             expireTimers()
         }
-        csocket_set_current_loop(nil)
+        ThreadCalls.currentLoop = nil
     }
 
     private var isIdleAndStopping: Bool {

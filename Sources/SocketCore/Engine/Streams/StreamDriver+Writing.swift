@@ -16,7 +16,8 @@ extension StreamDriver {
         fileprivate func remainder(after sent: Int) -> WriteMachine.Remainder {
             switch self {
             case .array(let array): WriteMachine.Remainder(bytes: array, offset: sent, sentBefore: 0)
-            case .borrowed(let bytes): WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
+            case .borrowed(let bytes):
+                WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
             }
         }
     }

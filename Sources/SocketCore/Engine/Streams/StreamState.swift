@@ -221,8 +221,9 @@ struct StreamState: ~Copyable {
         life.close(.flush)
     }
 
-    /// Takes up what was asked for: the next stage begins, and these operations end.
-    mutating func takeRequest() -> Endings {
+    /// Takes up what was asked for: the next stage begins, and these operations end. `peer` is for those who are told of
+    /// an error.
+    mutating func takeRequest(peer: SocketAddress?) -> Endings {
         var endings = Endings()
         guard let request = life.takeRequest() else { return endings }
         let isConnecting = connecting != nil
@@ -244,7 +245,7 @@ struct StreamState: ~Copyable {
             endReaders(with: failure, &endings)
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: failure, &endings)
-            if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, nil)) }
+            if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, peer)) }
         }
         return endings
     }
