@@ -5,7 +5,7 @@ import Testing
     private func receive(_ bytes: [UInt8]) async throws -> SocketMessageInfo {
         let (first, _, second, secondAddress) = try await makeUDPPair()
         try await first.send(bytes, to: secondAddress)
-        let message = try await second.receive(timeout: .seconds(10))
+        let message = try await second.receive(timeout: .seconds(20))
         await first.close()
         await second.close()
         return message
@@ -25,8 +25,8 @@ import Testing
         let (first, _, second, secondAddress) = try await makeUDPPair()
         for text in ["a", "a", "b"] { try await first.send(text, to: secondAddress) }
         let messages = [
-            try await second.receive(timeout: .seconds(10)), try await second.receive(timeout: .seconds(10)),
-            try await second.receive(timeout: .seconds(10)),
+            try await second.receive(timeout: .seconds(20)), try await second.receive(timeout: .seconds(20)),
+            try await second.receive(timeout: .seconds(20)),
         ]
         #expect(messages[0] == messages[1])
         #expect(messages[0] != messages[2])

@@ -51,7 +51,7 @@ import Testing
                 onLoop.append(await isOn(loop))
                 try await client.send("\(number)")
                 onLoop.append(await isOn(loop))
-                _ = try await client.receive(timeout: .seconds(10))
+                _ = try await client.receive(timeout: .seconds(20))
                 onLoop.append(await isOn(loop))
             }
             return onLoop

@@ -60,7 +60,7 @@ import Testing
     @Test func receivedText_isDecodedInTheEncodingAskedFor() async throws {
         let (client, peer) = try await makeClientWithRawPeer()
         try await blocking { try peer.send([0xe9, 0x41]) }
-        let message = try #require(try await client.receive(timeout: .seconds(10)))
+        let message = try #require(try await client.receive(timeout: .seconds(20)))
         #expect(message.text == nil)
         #expect(message.text(.isoLatin1) == "éA")
         #expect(message.text(.utf16BE) == "\u{e941}")

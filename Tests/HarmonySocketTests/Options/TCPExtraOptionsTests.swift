@@ -177,7 +177,7 @@ import Testing
         #expect(try await pair.connection.getExtraOptions().socketLinger == SocketLinger(on: true, linger: .zero))
         await pair.connection.close()
         let client = pair.client
-        let error = await failure { () async throws(SocketError) in try await client.receive(timeout: .seconds(10)) }
+        let error = await failure { () async throws(SocketError) in try await client.receive(timeout: .seconds(20)) }
         #expect(error?.kind == .connectionReset)
         await pair.close()
     }
@@ -204,11 +204,12 @@ import Testing
                 socketLinger: SocketLinger(on: true, linger: .milliseconds(150)), sendBufferSize: 400_000),
             peerReceiveBuffer: 4096)
         try await connection.send(pattern(300_000))
+        connection.closeTimeout = .seconds(30)
         let start = ContinuousClock.now
         try await within { await connection.close() }
         let took = ContinuousClock.now - start
         #expect(took >= .milliseconds(150))
-        #expect(took < .seconds(4))
+        #expect(took < .seconds(15))
         peer.close()
     }
 
@@ -233,7 +234,7 @@ import Testing
                     try await socket.send("x")
                 } else {
                     try await pair.other(side).send("y")
-                    _ = try await socket.receive(timeout: .seconds(10))
+                    _ = try await socket.receive(timeout: .seconds(20))
                 }
                 activities.append(now)
             }

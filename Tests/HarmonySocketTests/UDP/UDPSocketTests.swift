@@ -102,7 +102,7 @@ import Testing
     @Test(arguments: Loopback.allCases)
     func everyForm_sendsOneDatagram(_ loopback: Loopback) async throws {
         let (first, firstAddress, second, secondAddress) = try await makeUDPPair(loopback)
-        func next() async throws -> String? { try await second.receive(timeout: .seconds(10)).text }
+        func next() async throws -> String? { try await second.receive(timeout: .seconds(20)).text }
         try await first.send([0x61], to: secondAddress)
         #expect(try await next() == "a")
         try await first.send("text é", to: secondAddress)
@@ -110,11 +110,11 @@ import Testing
         try await first.send(UDPSendOptions(data: "options", address: secondAddress))
         #expect(try await next() == "options")
         try await first.send(UDPSendOptions(data: [0x62], address: secondAddress), timeout: .seconds(1))
-        let message = try await second.receive(timeout: .seconds(10))
+        let message = try await second.receive(timeout: .seconds(20))
         #expect(message.text == "b")
         #expect(message.remoteInfo.netAddress == firstAddress)
         try await second.send([0x63], to: message.remoteInfo)
-        #expect(try await first.receive(timeout: .seconds(10)).text == "c")
+        #expect(try await first.receive(timeout: .seconds(20)).text == "c")
 
         let results: [Result<Void, SocketError>] = [
             try await answer { first.send([0x64], to: secondAddress, completion: $0) },
@@ -128,7 +128,7 @@ import Testing
         }
         try reply.get()
         let received: Result<SocketMessageInfo, SocketError> = try await answer {
-            first.receive(timeout: .seconds(10), completion: $0)
+            first.receive(timeout: .seconds(20), completion: $0)
         }
         #expect(try received.get().text == "g")
         await first.close()
@@ -171,7 +171,7 @@ import Testing
         for size in [0, 1, 1472, 9000, 0, limit] {
             let bytes = pattern(size)
             try await first.send(bytes, to: secondAddress)
-            let message = try await second.receive(timeout: .seconds(10))
+            let message = try await second.receive(timeout: .seconds(20))
             #expect(message.message == bytes)
             #expect(message.remoteInfo.size == size)
             #expect(!message.isTruncated)
@@ -196,12 +196,12 @@ import Testing
         }
         #expect(throws: SocketError.self) { try result.get() }
         try await second.send("who", to: firstAddress)
-        let info = try await first.receive(timeout: .seconds(10)).remoteInfo
+        let info = try await first.receive(timeout: .seconds(20)).remoteInfo
         let reply = await failure { () async throws(SocketError) in try await first.send(tooLong, to: info) }
         #expect(reply?.kind == .messageTooLong)
         // Nothing is lost: the next one goes.
         try await first.send("ok", to: secondAddress)
-        #expect(try await second.receive(timeout: .seconds(10)).text == "ok")
+        #expect(try await second.receive(timeout: .seconds(20)).text == "ok")
         // An unbound socket was not even bound for it.
         let fresh = UDPSocket()
         _ = await failure { () async throws(SocketError) in try await fresh.send(tooLong, to: secondAddress) }
@@ -236,7 +236,7 @@ import Testing
         #expect(try await within { await task.value }?.kind == .cancelled)
         // None of these took anything away.
         try await first.send("kept", to: secondAddress)
-        #expect(try await second.receive(timeout: .seconds(10)).text == "kept")
+        #expect(try await second.receive(timeout: .seconds(20)).text == "kept")
         let result: Result<SocketMessageInfo, SocketError> = try await answer { handler in
             second.receive(completion: handler)
             second.close { _ in }
@@ -292,7 +292,7 @@ import Testing
         }
         for number in 0..<50 {
             try await first.send("\(number)", to: secondAddress)
-            #expect(try await first.receive(timeout: .seconds(10)).text == "\(number)")
+            #expect(try await first.receive(timeout: .seconds(20)).text == "\(number)")
         }
         await second.close()
         try await within { try await iterating.value }
@@ -373,7 +373,7 @@ import Testing
         for number in 0..<20 {
             try await first.send("refused", to: closedPort)
             try await first.send("\(number)", to: secondAddress)
-            #expect(try await second.receive(timeout: .seconds(10)).text == "\(number)")
+            #expect(try await second.receive(timeout: .seconds(20)).text == "\(number)")
         }
         #expect(errors.events.allSatisfy { $0.address == closedPort.description })
         #expect(first.state.isBound)
@@ -412,7 +412,7 @@ import Testing
         try await log.wait(count: 5)
         second.off(.message)
         try await first.send("3", to: secondAddress)
-        #expect(try await second.receive(timeout: .seconds(10)).text == "3")
+        #expect(try await second.receive(timeout: .seconds(20)).text == "3")
         #expect(log.events == ["once:1", "once", "token:1", "on", "on"])
         await first.close()
         await second.close()

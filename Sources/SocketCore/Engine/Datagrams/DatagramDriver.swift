@@ -193,7 +193,14 @@ package final class DatagramDriver: LoopClient {
             bytes.withUnsafeBytes { DatagramCalls.send(number, $0, to: destination) }
         }
         var result = attempt()
-        if case .failure(let error) = result, error.isFromNetwork, takeErrors(number) { result = attempt() }
+        // Once even when the queue is empty: the loop may have emptied it first. And again while it is not, since the
+        // next refusal may arrive meanwhile; bounded, like `takeErrors`. What is this datagram's own fault stays.
+        for round in 0..<16 {
+            guard case .failure(let error) = result, error.isFromNetwork else { break }
+            let found = takeErrors(number)
+            guard found || round == 0 || error == .connectionRefused else { break }
+            result = attempt()
+        }
         return result.map { _ in }
     }
 
