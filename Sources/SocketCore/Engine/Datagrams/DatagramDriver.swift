@@ -20,6 +20,8 @@ package final class DatagramDriver: LoopClient {
     nonisolated(unsafe) package var isLeftOver = false
 
     private static let readBudget = 16
+    /// How often a datagram is sent again that met the errors of others.
+    private static let retryLimit = 16
     /// How many deliveries: each may start the next one, as a completion that receives again does.
     private static let deliveryBudget = 32
 
@@ -193,7 +195,15 @@ package final class DatagramDriver: LoopClient {
             bytes.withUnsafeBytes { DatagramCalls.send(number, $0, to: destination) }
         }
         var result = attempt()
-        if case .failure(let error) = result, error.isFromNetwork, takeErrors(number) { result = attempt() }
+        // Several errors may wait, and the queue may have been emptied by the loop between the call and our look at it:
+        // so the call is repeated without having found one, too. Bounded, since the error may be this call's own.
+        var retries = 0
+        while case .failure(let error) = result, error.isFromNetwork, retries < DatagramDriver.retryLimit {
+            let wasFound = takeErrors(number)
+            guard wasFound || retries == 0 || error == .connectionRefused else { break }
+            retries += 1
+            result = attempt()
+        }
         return result.map { _ in }
     }
 
