@@ -78,6 +78,8 @@ struct StreamState: ~Copyable {
     var closers: [Waiter] = []
 
     var lastError: Failure?
+    /// What ended our direction before its time: every later send is told so.
+    var outputError: SystemError?
     private var lastTicket: UInt64 = 0
 
     /// The loop may watch the descriptor: its first listeners and handlers are in place.
