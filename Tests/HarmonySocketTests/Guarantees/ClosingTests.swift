@@ -9,7 +9,7 @@ struct ClosingTests {
         let pattern = Pattern()
         // Nobody reads any of this; close(2) with it in the kernel would send RST and destroy the reply.
         async let request: Void = blocking { try peer.send([UInt8](repeating: 7, count: 6_000_000)) }
-        try await eventually(.seconds(10), "input is unread") { await Kernel.readable(connection.descriptor) > 100_000 }
+        try await eventually("input is unread") { await Kernel.readable(connection.descriptor) > 100_000 }
         try await connection.send(pattern.bytes(300_000))
         await connection.close()
         #expect(connection.state.isClose)
@@ -194,7 +194,7 @@ struct ClosingTests {
         #expect(try await blocking { try peer.receiveAll() } == Array("reply".utf8))
         try peer.send("even more")
         peer.close()
-        try await eventually(.seconds(10), "the descriptor is given back") { !DescriptorCensus.isOpen(identity) }
+        try await eventually("the descriptor is given back") { !DescriptorCensus.isOpen(identity) }
     }
 
     @Test("6. A peer that never ends costs a descriptor no longer than the close time-out")
@@ -203,7 +203,7 @@ struct ClosingTests {
         let identity = try #require(DescriptorCensus.identity(of: await connection.descriptor))
         connection.closeTimeout = .milliseconds(100)
         await connection.close()
-        try await eventually(.seconds(5), "the descriptor is given back") { !DescriptorCensus.isOpen(identity) }
+        try await eventually("the descriptor is given back") { !DescriptorCensus.isOpen(identity) }
         peer.close()
     }
 
@@ -258,7 +258,7 @@ struct ClosingTests {
             peer.close()
         }
         for (number, identity) in identities.enumerated() {
-            try await eventually(.seconds(10), "socket \(number) is closed") { !DescriptorCensus.isOpen(identity) }
+            try await eventually("socket \(number) is closed") { !DescriptorCensus.isOpen(identity) }
         }
     }
 
@@ -284,7 +284,7 @@ struct ClosingTests {
         #expect(captured.value != nil)
         peer.close()
         try await heard.wait(for: "close")
-        try await eventually(.seconds(10), "the captures are released") { captured.value == nil }
+        try await eventually("the captures are released") { captured.value == nil }
     }
 
     @Test("7. A pending call keeps its socket alive")
@@ -325,7 +325,7 @@ struct ClosingTests {
         try peer.send([UInt8](repeating: 1, count: 50_000))
         let replying = Task {
             for try await client in server.connections {
-                try await eventually(.seconds(5), "there is unread input") {
+                try await eventually("there is unread input") {
                     await Kernel.readable(client.descriptor) == 50_000
                 }
                 try await client.send(pattern.bytes(40_000))

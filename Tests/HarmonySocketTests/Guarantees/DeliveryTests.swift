@@ -74,7 +74,7 @@ struct DeliveryTests {
         case 0: peer.reset()
         case 1:
             try peer.send("unread")
-            try await eventually(.seconds(10), "it has arrived") { await Kernel.readable(connection.descriptor) == 6 }
+            try await eventually("it has arrived") { await Kernel.readable(connection.descriptor) == 6 }
             peer.reset()
             // The bytes came before the reset: they are still to be had.
             #expect(try await connection.receive(timeout: .seconds(5))?.text == "unread")
@@ -168,9 +168,9 @@ struct DeliveryTests {
             }
             peer.finish()
         }
-        try await eventually(.seconds(10), "a delivery waits") { waiting.withLock { $0.count } == 1 }
+        try await eventually("a delivery waits") { waiting.withLock { $0.count } == 1 }
         let last = TestLock((amount: -1, times: 0))
-        try await eventually(.seconds(10), "the peer is stuck") {
+        try await eventually("the peer is stuck") {
             let amount = sent.withLock { $0 }
             return last.withLock { last in
                 last = (amount, amount == last.amount ? last.times + 1 : 0)
@@ -182,7 +182,7 @@ struct DeliveryTests {
         let takeAll: @Sendable () -> Void = {
             while let work = waiting.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { work() }
         }
-        try await eventually(.seconds(20), "everything is delivered and the socket closed") {
+        try await eventually("everything is delivered and the socket closed") {
             takeAll()
             return heard.withLock { $0.offset } == total && connection.state.isClose
         }

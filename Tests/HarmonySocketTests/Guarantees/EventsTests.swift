@@ -190,7 +190,7 @@ struct EventsTests {
             // Read to the last byte, and not asked whether more comes.
             try peer.send("abc")
             peer.finish()
-            try await eventually(.seconds(10), "the end has arrived") { await Kernel.hasEnded(connection.descriptor) }
+            try await eventually("the end has arrived") { await Kernel.hasEnded(connection.descriptor) }
             #expect(heard.events.isEmpty)
             #expect(try await connection.receive(timeout: .seconds(5))?.text == "abc")
         default:
@@ -253,7 +253,7 @@ struct EventsTests {
         connection.on(.error) { heard.record("error \($0.kind)") }
         connection.on(.close) { heard.record("close \($0.error.map { "\($0.kind)" } ?? "")") }
         let pending = Task { try await connection.receive() }
-        try await eventually(.seconds(5), "the receive is pending") {
+        try await eventually("the receive is pending") {
             // A second, impatient one is refused its turn without disturbing the first.
             await failure { () async throws(SocketError) in try await connection.receive(timeout: .zero) }?.kind == .timedOut
         }
@@ -270,12 +270,12 @@ struct EventsTests {
         let (connection, peer) = try await makeConnectionWithRawPeer()
         #expect(connection.lastError == nil)
         peer.reset()
-        try await eventually(.seconds(10), "the reset was seen") { connection.state.isClose }
+        try await eventually("the reset was seen") { connection.state.isClose }
         #expect(connection.lastError?.kind == .connectionReset)
 
         let udp = UDPSocket()
         try await udp.send("x", to: Loopback.ipv4.address(try freeUDPPort()))
-        try await eventually(.seconds(10), "the refusal was seen") { udp.lastError?.kind == .connectionRefused }
+        try await eventually("the refusal was seen") { udp.lastError?.kind == .connectionRefused }
         #expect(!udp.state.isClose)
         await udp.close()
     }

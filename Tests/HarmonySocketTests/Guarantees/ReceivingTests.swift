@@ -11,7 +11,7 @@ struct ReceivingTests {
             try peer.send(pattern.bytes(60_000))
             peer.finish()
         }
-        try await eventually(.seconds(10), "the bytes are in the kernel") { await Kernel.readable(connection.descriptor) == 60_000 }
+        try await eventually("the bytes are in the kernel") { await Kernel.readable(connection.descriptor) == 60_000 }
         let events = EventRecorder<[UInt8]?>()
         connection.allowsHalfOpen = true
         connection.on(.end) { events.record(nil) }
@@ -134,10 +134,10 @@ struct ReceivingTests {
         let silent = try SilentListener()
         let client = TCPSocket()
         let connecting = Task { try await client.connect(to: silent.address, timeout: nil) }
-        try await eventually(.seconds(10), "the attempt is under way") { ProcessFacts.connecting(to: silent.port) == 1 }
+        try await eventually("the attempt is under way") { ProcessFacts.connecting(to: silent.port) == 1 }
         connecting.cancel()
         #expect((await connecting.result.failure as? SocketError)?.kind == .cancelled)
-        try await eventually(.seconds(10), "the attempt is closed") { ProcessFacts.connecting(to: silent.port) == 0 }
+        try await eventually("the attempt is closed") { ProcessFacts.connecting(to: silent.port) == 0 }
         #expect(client.state.isClose)
     }
 
@@ -159,7 +159,7 @@ struct ReceivingTests {
         }
         #expect(took < .seconds(1))
         try peer.send("b")
-        try await eventually(.seconds(10), "it is in the kernel") { await Kernel.readable(connection.descriptor) == 1 }
+        try await eventually("it is in the kernel") { await Kernel.readable(connection.descriptor) == 1 }
         #expect(try await connection.receive(timeout: .zero)?.text == "b")
         await connection.close()
     }
@@ -201,7 +201,7 @@ struct ReceivingTests {
         let client = TCPSocket()
         let first = Task { try await client.connect(to: silent.address, timeout: nil) }
         if ProcessFacts.hasProc {
-            try await eventually(.seconds(10), "the attempt is under way") { ProcessFacts.connecting(to: silent.port) == 1 }
+            try await eventually("the attempt is under way") { ProcessFacts.connecting(to: silent.port) == 1 }
         }
         let second = await failure { () async throws(SocketError) in try await client.connect(to: silent.address) }
         #expect(second?.kind == .alreadyConnected)

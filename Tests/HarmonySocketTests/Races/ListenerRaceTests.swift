@@ -31,7 +31,7 @@ struct ListenerRaceTests {
                 connection.off(.message)
             }
         }
-        try await eventually(.seconds(20), "every byte was heard") { heard.withLock { $0 } >= total }
+        try await eventually("every byte was heard") { heard.withLock { $0 } >= total }
         meddling.cancel()
         _ = await meddling.result
         #expect(heard.withLock { $0 } == total)

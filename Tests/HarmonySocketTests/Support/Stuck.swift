@@ -6,7 +6,7 @@ func waitUntilStuck<Socket: StreamSocket>(
     _ socket: Socket, sourceLocation: SourceLocation = #_sourceLocation
 ) async throws {
     let seen = TestLock((amount: -1, times: 0))
-    try await eventually(.seconds(10), "the kernel is full", sourceLocation: sourceLocation) {
+    try await eventually("the kernel is full", sourceLocation: sourceLocation) {
         let amount = socket.bufferedAmount
         return seen.withLock { seen in
             seen = amount == seen.amount && amount > 0 ? (amount, seen.times + 1) : (amount, 0)

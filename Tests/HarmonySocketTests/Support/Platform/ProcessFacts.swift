@@ -188,3 +188,7 @@ extension Kernel {
         return poll(&watched, 1, 0) > 0 && watched.revents & wanted != 0
     }
 }
+
+extension RawSocket {
+    func setSendBuffer(_ size: Int32) { setOption(SOL_SOCKET, SO_SNDBUF, size) }
+}
