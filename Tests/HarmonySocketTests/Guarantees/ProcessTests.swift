@@ -97,7 +97,8 @@ struct ProcessTests {
         }
     }
 
-    @Test("23. An idle process does nothing: no timer tick, no wake-up", .enabled(if: ProcessFacts.hasProc, "asks /proc"))
+    @Test(
+        "23. An idle process does nothing: no timer tick, no wake-up", .enabled(if: ProcessFacts.hasProc, "asks /proc"))
     func idle_withConnections_makesNoWakeUp() async throws {
         await #expect(processExitsWith: .success) {
             let (server, address) = try await makeServer()
@@ -185,7 +186,8 @@ struct ProcessTests {
         await server.close()
     }
 
-    @Test("24. A peer that floods a socket that nobody reads fills the kernel's buffer, whose size we set, and no memory")
+    @Test(
+        "24. A peer that floods a socket that nobody reads fills the kernel's buffer, whose size we set, and no memory")
     func flood_nobodyReads_isHeldBack() async throws {
         let (connection, peer) = try await makeConnectionWithRawPeer(
             serverOptions: TCPExtraOptions(receiveBufferSize: 50_000))

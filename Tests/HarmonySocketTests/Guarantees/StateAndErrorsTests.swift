@@ -57,7 +57,10 @@ struct StateAndErrorsTests {
             ("sendBufferSize", TCPExtraOptions(keepAlive: true, sendBufferSize: -1)),
             ("receiveBufferSize", TCPExtraOptions(keepAlive: true, receiveBufferSize: -1)),
             ("socketTimeout", TCPExtraOptions(keepAlive: true, socketTimeout: .seconds(-1))),
-            ("socketLinger", TCPExtraOptions(keepAlive: true, socketLinger: SocketLinger(on: true, linger: .seconds(66)))),
+            (
+                "socketLinger",
+                TCPExtraOptions(keepAlive: true, socketLinger: SocketLinger(on: true, linger: .seconds(66)))
+            ),
         ]
         for (field, options) in refused {
             let error = await failure { () async throws(SocketError) in try await client.setExtraOptions(options) }
@@ -148,7 +151,8 @@ struct StateAndErrorsTests {
         let port = try freePort(loopback)
         let server = TCPSocketServer()
         try await server.listen(loopback.address(port))
-        #expect(try await server.getLocalAddress() == NetAddress(loopback.rawValue, port: port, family: loopback.family))
+        #expect(
+            try await server.getLocalAddress() == NetAddress(loopback.rawValue, port: port, family: loopback.family))
         #expect(Kernel.option(.reuseAddress, of: await server.getSocketFd()) == 1)
         let second = TCPSocketServer()
         let refused = await failure { () async throws(SocketError) in try await second.listen(loopback.address(port)) }
@@ -182,7 +186,9 @@ struct StateAndErrorsTests {
     func errors_allKinds_sayWhatHappened() async throws {
         let port = try freePort()
         let refused = try #require(
-            await failure { () async throws(SocketError) in try await TCPSocket().connect(to: Loopback.ipv4.address(port)) })
+            await failure { () async throws(SocketError) in
+                try await TCPSocket().connect(to: Loopback.ipv4.address(port))
+            })
         #expect(refused.kind == .connectionRefused)
         #expect(refused.operation == .connect)
         #expect(refused.address == "127.0.0.1:\(port)")

@@ -28,7 +28,9 @@ enum ProcessFacts {
     static var residentBytes: Int { (field("VmRSS", of: "/proc/self/status") ?? 0) * 1024 }
 
     /// How often the threads of our loops have gone to sleep: each wake-up adds one.
-    static var loopSleeps: Int { loopThreads.compactMap { field("voluntary_ctxt_switches", of: "\($0)/status") }.reduce(0, +) }
+    static var loopSleeps: Int {
+        loopThreads.compactMap { field("voluntary_ctxt_switches", of: "\($0)/status") }.reduce(0, +)
+    }
 
     /// How often our loops' threads were interrupted because they ran for long: a loop that spins shows here.
     static var loopInterruptions: Int {
