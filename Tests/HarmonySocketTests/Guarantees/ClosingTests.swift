@@ -164,12 +164,16 @@ struct ClosingTests {
         await client.close()
         try await #expect(answer { client.close(completion: $0) }.failure == nil)
         await client.reset()
-        func kind<Value>(_ body: () async throws(SocketError) -> Value) async -> SocketError.Kind? { await failure(body)?.kind }
+        func kind<Value>(_ body: () async throws(SocketError) -> Value) async -> SocketError.Kind? {
+            await failure(body)?.kind
+        }
         #expect(await kind { () async throws(SocketError) in try await client.send("x") } == .closed)
         #expect(await kind { () async throws(SocketError) in try await client.receive() } == .closed)
         #expect(await kind { () async throws(SocketError) in try await client.finish() } == .closed)
         #expect(await kind { () async throws(SocketError) in try await client.bind(.any) } == .closed)
-        #expect(await kind { () async throws(SocketError) in try await client.connect(to: Loopback.ipv4.address(9)) } == .closed)
+        #expect(
+            await kind { () async throws(SocketError) in try await client.connect(to: Loopback.ipv4.address(9)) }
+                == .closed)
         #expect(await kind { () async throws(SocketError) in try await client.getLocalAddress() } == .closed)
         #expect(await kind { () async throws(SocketError) in try await client.getRemoteAddress() } == .closed)
         #expect(await kind { () async throws(SocketError) in try await client.getExtraOptions() } == .closed)
@@ -251,7 +255,8 @@ struct ClosingTests {
             try await udp.bind(Loopback.ipv4.address())
             let (client, peer) = try await makeClientWithRawPeer()
             for descriptor in [
-                await bound.getSocketFd(), await server.getSocketFd(), await udp.getSocketFd(), await client.getSocketFd(),
+                await bound.getSocketFd(), await server.getSocketFd(), await udp.getSocketFd(),
+                await client.getSocketFd(),
             ] {
                 identities.append(try #require(DescriptorCensus.identity(of: descriptor)))
             }

@@ -12,7 +12,12 @@ struct EventsTests {
         let pattern = Pattern()
         let ended = Outcome<Void>()
         let enter: @Sendable (() -> Void) -> Void = { body in
-            if inside.withLock({ $0 += 1; return $0 }) != 1 { overlaps.withLock { $0 += 1 } }
+            if inside.withLock({
+                $0 += 1
+                return $0
+            }) != 1 {
+                overlaps.withLock { $0 += 1 }
+            }
             body()
             inside.withLock { $0 -= 1 }
         }
@@ -127,17 +132,29 @@ struct EventsTests {
                 heard.record("udp returned")
             } else {
                 try await answer { done in
-                    server.listen(Loopback.ipv4.address()) { heard.record("listen returned"); done($0) }
+                    server.listen(Loopback.ipv4.address()) {
+                        heard.record("listen returned")
+                        done($0)
+                    }
                 }.get()
                 try await answer { done in
-                    client.bind(Loopback.ipv4.address()) { heard.record("bind returned"); done($0) }
+                    client.bind(Loopback.ipv4.address()) {
+                        heard.record("bind returned")
+                        done($0)
+                    }
                 }.get()
                 let address = try await server.getLocalAddress()
                 try await answer { done in
-                    client.connect(to: address) { heard.record("connect returned"); done($0) }
+                    client.connect(to: address) {
+                        heard.record("connect returned")
+                        done($0)
+                    }
                 }.get()
                 try await answer { done in
-                    udp.bind(Loopback.ipv4.address()) { heard.record("udp returned"); done($0) }
+                    udp.bind(Loopback.ipv4.address()) {
+                        heard.record("udp returned")
+                        done($0)
+                    }
                 }.get()
             }
             #expect(
@@ -162,7 +179,9 @@ struct EventsTests {
             let sender = UDPSocket()
             let listening = EventRecorder<Bool>()
             sender.on(.listening) { listening.record(true) }
-            for size in [0, 1, 0, 1000, 0, 65_507] { try await sender.send([UInt8](repeating: 1, count: size), to: address) }
+            for size in [0, 1, 0, 1000, 0, 65_507] {
+                try await sender.send([UInt8](repeating: 1, count: size), to: address)
+            }
             #expect(try await heard.wait(count: 6) == [0, 1, 0, 1000, 0, 65_507])
             #expect(try await listening.wait(count: 1).count == 1)
             await sender.close()
@@ -170,7 +189,9 @@ struct EventsTests {
         }
     }
 
-    @Test("10. end comes when the peer has ended and everything is read, whoever reads, or nobody", arguments: [0, 1, 2, 3])
+    @Test(
+        "10. end comes when the peer has ended and everything is read, whoever reads, or nobody",
+        arguments: [0, 1, 2, 3])
     func end_afterTheLastByte_once(readers: Int) async throws {
         let (connection, peer) = try await makeConnectionWithRawPeer()
         let heard = EventRecorder<String>()
@@ -240,7 +261,9 @@ struct EventsTests {
                 expected = ["timeout", "close true"]
             }
             try await heard.wait { $0.contains { $0.hasPrefix("close ") } }
-            try await within { await withCheckedContinuation { done in connection.eventLoop.execute { done.resume() } } }
+            try await within {
+                await withCheckedContinuation { done in connection.eventLoop.execute { done.resume() } }
+            }
             #expect(heard.events == expected, "way \(way)")
             peer.close()
         }
@@ -255,7 +278,8 @@ struct EventsTests {
         let pending = Task { try await connection.receive() }
         try await eventually("the receive is pending") {
             // A second, impatient one is refused its turn without disturbing the first.
-            await failure { () async throws(SocketError) in try await connection.receive(timeout: .zero) }?.kind == .timedOut
+            await failure { () async throws(SocketError) in try await connection.receive(timeout: .zero) }?.kind
+                == .timedOut
         }
         peer.reset()
         let error = await pending.result.failure as? SocketError

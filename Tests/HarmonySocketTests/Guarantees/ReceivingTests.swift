@@ -68,7 +68,8 @@ struct ReceivingTests {
             let ended = Outcome<Void>()
             connection.on(.close) { ended.set(.success(())) }
             for number in 0..<10 {
-                connection.send([UInt8](repeating: 0, count: 200_000), timeout: .milliseconds(number), completion: count())
+                connection.send(
+                    [UInt8](repeating: 0, count: 200_000), timeout: .milliseconds(number), completion: count())
                 connection.receive(timeout: .milliseconds(number), completion: count())
                 connection.receive(completion: count())
                 connection.getState(completion: count())
@@ -87,7 +88,9 @@ struct ReceivingTests {
             try await within(.seconds(5), "close") { try await ended.value }
             for outcome in outcomes { try await within(.seconds(5), "a completion") { try await outcome.value } }
             // Whatever the loop still had to say is said behind this.
-            try await within { await withCheckedContinuation { done in connection.eventLoop.execute { done.resume() } } }
+            try await within {
+                await withCheckedContinuation { done in connection.eventLoop.execute { done.resume() } }
+            }
             #expect(outcomes.allSatisfy { $0.count == 1 })
         }
     }
@@ -99,7 +102,9 @@ struct ReceivingTests {
         let second = Task { try await connection.receive() }
         pulling.cancel()
         #expect((await pulling.result.failure as? SocketError)?.kind == .cancelled)
-        let error = await failure { () async throws(SocketError) in try await connection.receive(timeout: .milliseconds(30)) }
+        let error = await failure { () async throws(SocketError) in
+            try await connection.receive(timeout: .milliseconds(30))
+        }
         #expect(error?.kind == .timedOut)
         try peer.send("first")
         #expect(try await second.value?.text == "first")
@@ -129,7 +134,9 @@ struct ReceivingTests {
         await server.close()
     }
 
-    @Test("4. A cancelled connect closes its attempts at once", .enabled(if: ProcessFacts.hasProc, "counts them in /proc"))
+    @Test(
+        "4. A cancelled connect closes its attempts at once", .enabled(if: ProcessFacts.hasProc, "counts them in /proc")
+    )
     func connect_cancelled_closesItsAttempts() async throws {
         let silent = try SilentListener()
         let client = TCPSocket()
@@ -145,7 +152,9 @@ struct ReceivingTests {
     func receive_timeoutNilAndZero_waitsOrNot() async throws {
         let (connection, peer) = try await makeConnectionWithRawPeer()
         let patient = Task { try await connection.receive(timeout: nil) }
-        let error = await failure { () async throws(SocketError) in try await connection.receive(timeout: .milliseconds(100)) }
+        let error = await failure { () async throws(SocketError) in
+            try await connection.receive(timeout: .milliseconds(100))
+        }
         #expect(error?.kind == .timedOut)
         try peer.send("a")
         #expect(try await patient.value?.text == "a")
@@ -153,7 +162,8 @@ struct ReceivingTests {
         let clock = ContinuousClock()
         let took = await clock.measure {
             for _ in 0..<100 {
-                let error = await failure { () async throws(SocketError) in try await connection.receive(timeout: .zero) }
+                let error = await failure { () async throws(SocketError) in try await connection.receive(timeout: .zero)
+                }
                 #expect(error?.kind == .timedOut)
             }
         }
@@ -191,7 +201,9 @@ struct ReceivingTests {
         #expect(error?.kind == .connectionRefused)
         #expect(try await within { try await closed.value }.hadError)
         #expect(refused.state.isClose)
-        let again = await failure { () async throws(SocketError) in try await refused.connect(to: Loopback.ipv4.address(9)) }
+        let again = await failure { () async throws(SocketError) in
+            try await refused.connect(to: Loopback.ipv4.address(9))
+        }
         #expect(again?.kind == .closed)
     }
 

@@ -5,7 +5,10 @@ import Testing
 struct SendingTests {
     /// A message that says who sent it and which of his it is, so that any mixing shows.
     private static func makeMessage(_ sender: UInt8, _ number: Int, count: Int) -> [UInt8] {
-        [sender, UInt8(number >> 8), UInt8(number & 0xff), UInt8(count >> 16), UInt8(count >> 8 & 0xff), UInt8(count & 0xff)]
+        [
+            sender, UInt8(number >> 8), UInt8(number & 0xff), UInt8(count >> 16), UInt8(count >> 8 & 0xff),
+            UInt8(count & 0xff),
+        ]
             + [UInt8](repeating: sender ^ UInt8(number & 0xff), count: count)
     }
 

@@ -16,7 +16,9 @@ struct ListenerRaceTests {
         }
         startThread {
             for start in stride(from: 0, to: total, by: 1000) {
-                guard (try? peer.send([UInt8](repeating: UInt8(start / 1000 % 256), count: 1000))) != nil else { return }
+                guard (try? peer.send([UInt8](repeating: UInt8(start / 1000 % 256), count: 1000))) != nil else {
+                    return
+                }
             }
         }
         let meddling = Task {

@@ -38,7 +38,8 @@ struct Pattern: Sendable {
                     let start = (offset + done) % Pattern.period
                     let part = min(Pattern.period, bytes.count - done)
                     let isEqual = ProcessFacts.areEqual(
-                        UnsafeRawBufferPointer(rebasing: bytes[done...]), UnsafeRawBufferPointer(rebasing: block[start...]),
+                        UnsafeRawBufferPointer(rebasing: bytes[done...]),
+                        UnsafeRawBufferPointer(rebasing: block[start...]),
                         part)
                     if !isEqual { return false }
                     done += part

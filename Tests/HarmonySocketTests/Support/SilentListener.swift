@@ -14,6 +14,9 @@ final class SilentListener: Sendable {
 
     var port: Int { address.port }
 
+    /// Whether a descriptor of this process is one of ours.
+    func owns(_ descriptor: Int) -> Bool { descriptor == listener.number || descriptor == filler.number }
+
     /// Makes room, and returns the connection that was waiting for it. Blocks until the kernel has tried again.
     func letIn() throws -> RawSocket {
         _ = try listener.accept()

@@ -326,7 +326,13 @@ extension StreamState {
         let didClear = read.finish(outcome, tick: tick)
         switch outcome {
         case .bytes: noteActivity()
-        case .ended: emitEnd()
+        case .ended:
+            emitEnd()
+            if let outputError {
+                // Neither direction is left. The send that met the error has told of it.
+                wasFailureReported = true
+                life.close(.failed(.system(outputError, .send)))
+            }
         case .wouldBlock: break
         case .failed:
             if case .failure(let error) = result { life.close(.failed(.system(error, .receive))) }

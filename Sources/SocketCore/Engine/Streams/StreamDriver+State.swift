@@ -18,7 +18,10 @@ extension StreamDriver {
 
     /// Whether a send would be accepted.
     package var canSend: Bool {
-        state.withLock { $0.life.phase == .open && $0.life.request == nil && !$0.write.isFinishing }
+        state.withLock { state in
+            state.life.phase == .open && state.life.request == nil && !state.write.isFinishing
+                && state.outputError == nil
+        }
     }
 
     /// Whether there may be more to receive.

@@ -201,6 +201,7 @@ extension StreamState {
     fileprivate mutating func refusalOfSending() -> Failure? {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
+        if let outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
         return nil
     }
 
@@ -222,8 +223,10 @@ extension StreamState {
             let failure = Failure.system(error, .send, sent: ended.sent, remaining: ended.remaining)
             endings.add(endSender(ended.ticket, failure), failure)
         }
-        if life.phase == .flushing {
-            wasFailureReported = !endings.isEmpty
+        // Later sends are told the same, instead of waiting for room that never comes.
+        outputError = error
+        if life.phase == .flushing || read.hasEnded {
+            wasFailureReported = !endings.isEmpty || life.phase == .open
             life.close(.failed(.system(error, .send)))
         }
     }

@@ -88,6 +88,8 @@ struct StreamState: ~Copyable {
     /// Names the connect under way for its cancellation.
     var connectTicket: Ticket?
     var lastError: Failure?
+    /// What ended our direction before its time: every later send is told so.
+    var outputError: SystemError?
 
     /// The next use of the socket starts watching it.
     var isWatchedWhenUsed = false

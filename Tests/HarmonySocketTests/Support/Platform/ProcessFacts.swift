@@ -28,7 +28,9 @@ enum ProcessFacts {
     static var residentBytes: Int { (field("VmRSS", of: "/proc/self/status") ?? 0) * 1024 }
 
     /// How often the threads of our loops have gone to sleep: each wake-up adds one.
-    static var loopSleeps: Int { loopThreads.compactMap { field("voluntary_ctxt_switches", of: "\($0)/status") }.reduce(0, +) }
+    static var loopSleeps: Int {
+        loopThreads.compactMap { field("voluntary_ctxt_switches", of: "\($0)/status") }.reduce(0, +)
+    }
 
     /// How often our loops' threads were interrupted because they ran for long: a loop that spins shows here.
     static var loopInterruptions: Int {
@@ -187,4 +189,8 @@ extension Kernel {
         var watched = pollfd(fd: Int32(descriptor), events: wanted, revents: 0)
         return poll(&watched, 1, 0) > 0 && watched.revents & wanted != 0
     }
+}
+
+extension RawSocket {
+    func setSendBuffer(_ size: Int32) { setOption(SOL_SOCKET, SO_SNDBUF, size) }
 }

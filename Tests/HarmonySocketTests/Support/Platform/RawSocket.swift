@@ -46,7 +46,7 @@ final class RawSocket: Sendable {
         let socket = try opened(address, rawStream)
         if let receiveBuffer { socket.setOption(SOL_SOCKET, SO_RCVBUF, receiveBuffer) }
         try withRawAddress(address, rawStream) { pointer, length in
-            guard connect(socket.number, pointer, length) == 0 else { throw RawError("connect") }
+            guard connectFunction(socket.number, pointer, length) == 0 else { throw RawError("connect") }
         }
         return socket
     }
@@ -64,6 +64,17 @@ final class RawSocket: Sendable {
         let socket = try opened(loopback.address(0), rawDatagram)
         try socket.bind(loopback.address(0))
         return socket
+    }
+
+    /// A stream socket for `connect(to:)`: its descriptor is there before it is needed.
+    static func unconnected(_ loopback: Loopback = .ipv4) throws -> RawSocket {
+        try opened(loopback.address(0), rawStream)
+    }
+
+    func connect(to address: NetAddress) throws {
+        try withRawAddress(address, rawStream) { pointer, length in
+            guard connectFunction(number, pointer, length) == 0 else { throw RawError("connect") }
+        }
     }
 
     private static func opened(_ address: NetAddress, _ type: Int32) throws -> RawSocket {
@@ -248,6 +259,10 @@ private func bindFunction(_ number: Int32, _ address: UnsafePointer<sockaddr>, _
 private func acceptFunction(
     _ number: Int32, _ address: UnsafeMutablePointer<sockaddr>?, _ length: UnsafeMutablePointer<socklen_t>?
 ) -> Int32 { accept(number, address, length) }
+
+private func connectFunction(
+    _ number: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t
+) -> Int32 { connect(number, address, length) }
 
 private func closeFunction(_ number: Int32) -> Int32 { close(number) }
 

@@ -1,0 +1,205 @@
+import HarmonySocket
+import Testing
+
+// What concerns the whole process runs in a child of its own, where no other test disturbs it.
+@Suite("Promises: the process", .timeLimit(.minutes(2)))
+struct ProcessTests {
+    @Test("21. No signal handler is installed, and writing to connections that are gone raises no SIGPIPE")
+    func writing_toResetConnections_raisesNoSignal() async throws {
+        await #expect(processExitsWith: .success) {
+            ProcessFacts.letBrokenPipeKill()
+            let actions = ProcessFacts.signalActions
+            for round in 0..<20 {
+                let (connection, peer) = try await makeConnectionWithRawPeer()
+                if round.isMultiple(of: 2) { peer.reset() } else { peer.close() }
+                // Every one of them ends, also those behind the one that met the reset.
+                for _ in 0..<50 {
+                    do throws(SocketError) {
+                        try await connection.send([UInt8](repeating: 1, count: 1000), timeout: .seconds(5))
+                    } catch {
+                        #expect(error.kind == .connectionReset || error.kind == .closed)
+                    }
+                }
+                connection.send([1]) { _ in }
+                await connection.close()
+            }
+            let udp = UDPSocket()
+            try? await udp.send("x", to: Loopback.ipv4.address(try freeUDPPort()))
+            await udp.close()
+            #expect(ProcessFacts.signalActions == actions)
+            #expect(ProcessFacts.hasDefaultAction(ProcessFacts.brokenPipe))
+        }
+    }
+
+    @Test("21. Every descriptor is close-on-exec", .enabled(if: ProcessFacts.hasProc, "lists them in /proc"))
+    func descriptors_ofEveryKind_areCloseOnExec() async throws {
+        await #expect(processExitsWith: .success) {
+            let before = Set(ProcessFacts.descriptors)
+            let (server, address) = try await makeServer()
+            let accepted = EventRecorder<TCPSocketConnection>()
+            server.on(.connect) { accepted.record($0) }
+            let client = TCPSocket()
+            try await client.connect(to: address)
+            let bound = TCPSocket()
+            try await bound.bind(Loopback.ipv6.address())
+            let named = TCPSocket()
+            try? await named.connect(to: NetAddress("localhost", port: address.port, family: .domain))
+            let udp = UDPSocket()
+            try await udp.bind(Loopback.ipv6.address())
+            try await accepted.wait(count: 1)
+            let silent = try SilentListener()
+            let connecting = TCPSocket()
+            connecting.connect(to: silent.address, timeout: nil) { _ in }
+            try await eventually("the attempt is under way") { ProcessFacts.connecting(to: silent.port) == 1 }
+            let ours = ProcessFacts.descriptors.filter { !before.contains($0) && !silent.owns($0) }
+            // Five sockets, the attempt, and at least one poller.
+            #expect(ours.count >= 7)
+            for descriptor in ours { #expect(ProcessFacts.isCloseOnExec(descriptor), "descriptor \(descriptor)") }
+            await connecting.close()
+            withExtendedLifetime((server, client, bound, named, udp, accepted)) {}
+        }
+    }
+
+    @Test("22. Running out of descriptors on accept is survived: told as error, and accepting goes on")
+    func accept_withoutDescriptors_backsOffAndGoesOn() async throws {
+        await #expect(processExitsWith: .success) {
+            let (server, address) = try await makeServer()
+            let errors = EventRecorder<SocketError.Kind>()
+            let served = EventRecorder<Bool>()
+            server.on(.error) { errors.record($0.kind) }
+            server.on(.connect) { client in
+                served.record(true)
+                client.on(.message) { client.send($0.message) { _ in } }
+            }
+            // Everything that the process will need is there before the limit comes.
+            let first = try await blocking { try RawSocket.connected(to: address) }
+            try await served.wait(count: 1)
+            let clients = try await blocking { try (0..<30).map { _ in try RawSocket.unconnected() } }
+            var fillers: [Int32] = []
+            ProcessFacts.limitDescriptors(to: (ProcessFacts.descriptors.last ?? 100) + 40)
+            while let filler = ProcessFacts.openNothing() { fillers.append(filler) }
+            try await blocking { for client in clients { try client.connect(to: address) } }
+            try await errors.wait(for: .tooManyOpenFiles)
+            #expect(server.lastError?.kind == .tooManyOpenFiles)
+            #expect(served.count == 1)
+            // The connections that stand are served meanwhile.
+            try first.send("still")
+            #expect(try await blocking { try first.receive(exactly: 5) } == Array("still".utf8))
+            let seen = errors.count
+            for filler in fillers { ProcessFacts.closeNothing(filler) }
+            try await served.wait(count: 31)
+            for client in clients {
+                try client.send("x")
+                #expect(try await blocking { try client.receive(exactly: 1) } == [0x78])
+            }
+            #expect(seen < 50, "it backed off instead of trying again and again")
+            #expect(!server.state.isClose)
+        }
+    }
+
+    @Test(
+        "23. An idle process does nothing: no timer tick, no wake-up", .enabled(if: ProcessFacts.hasProc, "asks /proc"))
+    func idle_withConnections_makesNoWakeUp() async throws {
+        await #expect(processExitsWith: .success) {
+            let (server, address) = try await makeServer()
+            let events = EventRecorder<TCPSocketConnection>()
+            server.on(.connect) { client in
+                client.on(.message) { client.send($0.message) { _ in } }
+                events.record(client)
+            }
+            var clients: [TCPSocket] = []
+            for number in 0..<50 {
+                let client = TCPSocket()
+                try await client.connect(to: address)
+                try await client.send("hello")
+                _ = try await client.receive(timeout: .seconds(5))
+                // Some are half closed, and some have input that nobody reads.
+                if number.isMultiple(of: 3) { client.allowsHalfOpen = true }
+                clients.append(client)
+            }
+            let halfClosed = try await makeConnectionWithRawPeer()
+            halfClosed.peer.finish()
+            try await halfClosed.connection.finish()
+            let unread = try await makeConnectionWithRawPeer()
+            try unread.peer.send([UInt8](repeating: 0, count: 100_000))
+            let udp = UDPSocket()
+            udp.on(.message) { _ in }
+            try await udp.bind(Loopback.ipv4.address())
+            // A time-out that is far away is no reason to wake up either.
+            clients[0].receive(timeout: .seconds(600)) { _ in }
+            // What is still on its way settles first.
+            let last = TestLock(-1)
+            try await eventually("the loops have settled") {
+                let sleeps = ProcessFacts.loopSleeps
+                try? await Task.sleep(for: .milliseconds(100))
+                return last.withLock { last in
+                    defer { last = sleeps }
+                    return last == sleeps
+                }
+            }
+            let before = (ProcessFacts.loopSleeps, ProcessFacts.loopTicks)
+            try await Task.sleep(for: .seconds(1))
+            #expect(ProcessFacts.loopSleeps == before.0)
+            #expect(ProcessFacts.loopTicks == before.1, "a loop is spinning")
+            withExtendedLifetime((server, clients, halfClosed, unread, udp, events)) {}
+        }
+    }
+
+    @Test("23. One firehose does not starve a hundred echoes on the same loop")
+    func firehose_besideEchoes_starvesNobody() async throws {
+        let group = SocketEventLoopGroup(count: 1)
+        let (server, address) = try await makeServer(group: group)
+        let swallowed = TestLock(0)
+        server.on(.connect) { client in
+            client.once(.message) { first in
+                // The first byte says what the client is.
+                if first.message[0] == 1 {
+                    client.on(.message) { message in swallowed.withLock { $0 += message.message.count } }
+                } else {
+                    client.send(first.message) { _ in }
+                    client.on(.message) { client.send($0.message) { _ in } }
+                }
+            }
+        }
+        let firehose = try await blocking { try RawSocket.connected(to: address) }
+        let isOver = TestLock(false)
+        startThread {
+            let chunk = [UInt8](repeating: 1, count: 1 << 20)
+            while !isOver.withLock({ $0 }), (try? firehose.send(chunk)) != nil {}
+        }
+        let clients = try await blocking { try (0..<100).map { _ in try RawSocket.connected(to: address) } }
+        let before = swallowed.withLock { $0 }
+        let longest = try await blocking(.seconds(30)) {
+            var longest = Duration.zero
+            for _ in 0..<5 {
+                let start = ContinuousClock.now
+                for client in clients { try client.send([2]) }
+                for client in clients { _ = try client.receive(exactly: 1) }
+                longest = max(longest, ContinuousClock.now - start)
+            }
+            return longest
+        }
+        #expect(longest < .seconds(5), "a round of all took \(longest)")
+        #expect(swallowed.withLock { $0 } > before, "and the firehose was served too")
+        isOver.withLock { $0 = true }
+        firehose.close()
+        await server.close()
+    }
+
+    @Test(
+        "24. A peer that floods a socket that nobody reads fills the kernel's buffer, whose size we set, and no memory")
+    func flood_nobodyReads_isHeldBack() async throws {
+        let (connection, peer) = try await makeConnectionWithRawPeer(
+            serverOptions: TCPExtraOptions(receiveBufferSize: 50_000))
+        peer.setSendBuffer(50_000)
+        // Nothing reads: what does not fit into both kernels' buffers is not taken from the peer.
+        var taken = 0
+        for _ in 0..<50 {
+            taken += ProcessFacts.fill(peer.number)
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        #expect(taken < 1_000_000)
+        #expect(connection.state.isConnected)
+        await connection.reset()
+    }
+}

@@ -1,0 +1,129 @@
+import HarmonySocket
+import Testing
+
+// In child processes, where no other test's memory and descriptors are in the way.
+@Suite("Resources", .timeLimit(.minutes(3)))
+struct ResourceTests {
+    @Test(
+        "A large transfer through one connection arrives whole, and memory stays flat, also with a slow reader",
+        .enabled(if: ProcessFacts.hasProc, "asks /proc"))
+    func transfer_large_arrivesWholeInFlatMemory() async throws {
+        await #expect(processExitsWith: .success) {
+            // 1 GiB with HARMONY_FULL=1.
+            let total = (ProcessFacts.environment("HARMONY_FULL") == "1" ? 1024 : 256) << 20
+            let pattern = Pattern()
+            let (server, address) = try await makeServer()
+            let chunkSize = 256 * 1024
+            let serving = Task {
+                try await server.serve { client in
+                    var offset = 0
+                    while offset < total {
+                        try await client.send(pattern.bytes(chunkSize, at: offset))
+                        offset += chunkSize
+                    }
+                }
+            }
+            let client = TCPSocket()
+            try await client.connect(to: address)
+            var offset = 0
+            var before = 0
+            var largest = 0
+            while let chunk = try await client.receive(timeout: .seconds(20)) {
+                guard pattern.matches(chunk.message, at: offset) else {
+                    Issue.record("wrong bytes at \(offset)")
+                    break
+                }
+                offset += chunk.message.count
+                // Slow at first: nothing is read ahead, so the sender has to wait.
+                if offset < 4 << 20 { try await Task.sleep(for: .milliseconds(1)) }
+                if before == 0, offset > 8 << 20 { before = ProcessFacts.residentBytes }
+                if offset % (16 << 20) < 65_536 { largest = max(largest, ProcessFacts.residentBytes) }
+            }
+            #expect(offset == total)
+            #expect(largest < before + (24 << 20), "grew from \(before) to \(largest) bytes")
+            await client.close()
+            await server.close()
+            try await serving.value
+        }
+    }
+
+    @Test(
+        "Nothing is left behind: every descriptor is given back",
+        .enabled(if: ProcessFacts.hasProc, "lists them in /proc"))
+    func descriptors_afterEverything_areGivenBack() async throws {
+        await #expect(processExitsWith: .success) {
+            func useEverything() async throws {
+                let (server, address) = try await makeServer()
+                server.on(.connect) { client in client.on(.message) { client.send($0.message) { _ in } } }
+                let clients = (0..<20).map { _ in TCPSocket() }
+                for (number, client) in clients.enumerated() {
+                    try await client.connect(to: address)
+                    try await client.send("hello")
+                    _ = try await client.receive(timeout: .seconds(5))
+                    // Some closed, some reset, some just dropped.
+                    if number % 3 == 0 { await client.close() }
+                    if number % 3 == 1 { await client.reset() }
+                }
+                let silent = try SilentListener()
+                for _ in 0..<5 {
+                    try? await TCPSocket().connect(to: silent.address, timeout: .milliseconds(5))
+                    try? await TCPSocket().connect(to: Loopback.ipv4.address(try freePort()))
+                    try? await TCPSocketServer().listen(address)
+                    try? await TCPSocket().bind(address)
+                    try? await TCPSocket().connect(to: NetAddress("localhost", port: address.port, family: .domain))
+                }
+                let udp = UDPSocket()
+                try await udp.bind(Loopback.ipv4.address())
+                try await udp.send("x", to: try await udp.getLocalAddress())
+                _ = try await udp.receive(timeout: .seconds(5))
+                try await UDPSocket().send("x", to: try await udp.getLocalAddress())
+                await server.close()
+            }
+            // The first time starts loops and loads what the C library loads once.
+            try await useEverything()
+            let last = TestLock([Int]())
+            try await eventually("the descriptors have settled") {
+                try? await Task.sleep(for: .milliseconds(100))
+                let now = ProcessFacts.descriptors
+                return last.withLock { last in
+                    defer { last = now }
+                    return last == now
+                }
+            }
+            let base = ProcessFacts.descriptors.count
+            for _ in 0..<5 { try await useEverything() }
+            try await eventually("as many descriptors as before") { ProcessFacts.descriptors.count <= base }
+        }
+    }
+
+    @Test("An idle connection costs little memory", .enabled(if: ProcessFacts.hasProc, "asks /proc"))
+    func idleConnections_cost_littleMemory() async throws {
+        await #expect(processExitsWith: .success) {
+            let (server, address) = try await makeServer()
+            let kept = EventRecorder<Bool>()
+            server.on(.connect) { client in
+                client.on(.message) { client.send($0.message) { _ in } }
+                kept.record(true)
+            }
+            func connect(_ count: Int) async throws -> [RawSocket] {
+                let peers = try await blocking {
+                    try (0..<count).map { _ in
+                        let peer = try RawSocket.connected(to: address)
+                        try peer.send("x")
+                        _ = try peer.receive()
+                        return peer
+                    }
+                }
+                return peers
+            }
+            let warm = try await connect(500)
+            let before = ProcessFacts.residentBytes
+            let peers = try await connect(1500)
+            let each = (ProcessFacts.residentBytes - before) / peers.count
+            // Loose: this is a debug build, and the raw peers' own memory is in it. The benchmark has the sharp bound.
+            #expect(each < 8192, "\(each) bytes each")
+            withExtendedLifetime((warm, peers, kept)) {}
+            await server.close()
+        }
+    }
+}
