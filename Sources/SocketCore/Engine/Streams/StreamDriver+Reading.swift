@@ -130,8 +130,7 @@ extension StreamDriver {
             if isServing, state.isServingCancelled { return (.cancelled(), false) }
             state.servedInARow = 0
             let ticket = ticket ?? state.nextTicket()
-            if deadline != .never { state.mayExpire = true }
-            state.readers.append(Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: isServing))
+            state.add(Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: isServing))
             return (nil, state.use() || deadline < state.timer || state.wantsTurnAfterReading())
         }
         if mustTurn { requestTurn() }

@@ -223,7 +223,7 @@ struct StreamState: ~Copyable {
 
     /// Takes up what was asked for: the next stage begins, and these operations end. `peer` is for those who are told of
     /// an error.
-    mutating func takeRequest(peer: SocketAddress?) -> Endings {
+    mutating func takeRequest(peer: SocketAddress? = nil) -> Endings {
         var endings = Endings()
         guard let request = life.takeRequest() else { return endings }
         let isConnecting = connecting != nil
@@ -252,6 +252,12 @@ struct StreamState: ~Copyable {
 
     private mutating func endReaders(with failure: Failure, _ endings: inout Endings) {
         while let reader = readers.popFirst() { end(reader, with: failure, &endings) }
+    }
+
+    /// A reader waits, behind the others.
+    mutating func add(_ reader: Waiting<Reader>) {
+        if reader.deadline != .never { mayExpire = true }
+        readers.append(reader)
     }
 
     /// A reader waits no longer. A handler hears so in the order of events.

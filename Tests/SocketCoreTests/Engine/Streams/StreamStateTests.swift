@@ -45,7 +45,7 @@ import Testing
 
         func addReader(_ journal: Journal<String>, deadline: Instant = .never) {
             let waiter = Waiter.handler { journal.note("reader \($0 == nil)") }
-            state.readers.append(
+            state.add(
                 Waiting(ticket: state.nextTicket(), waiter: .task(waiter), deadline: deadline, isServing: false))
         }
 
@@ -115,7 +115,7 @@ import Testing
         let journal = Journal<String>()
         subject.listen(.message, journal)
         subject.state.read.ready(.readable)
-        _ = subject.state.outbox.beginDelivery(of: .message)
+        subject.state.outbox.beginDirectDelivery()
         #expect(subject.step() == "nothing")
         subject.state.outbox.endDelivery()
         #expect(subject.step() == "read")
