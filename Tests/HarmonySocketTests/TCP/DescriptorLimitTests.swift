@@ -28,10 +28,7 @@ import Testing
         let complaints = Pipe()
         process.standardError = complaints
         try process.run()
-        defer {
-            process.terminate()
-            process.waitUntilExit()
-        }
+        defer { process.terminate() }
         let line = try await blocking { try readLine(output.fileHandleForReading) }
         let port = try #require(line.split(separator: ":").last.flatMap { Int($0) }, "it said: \(line)")
         let address = NetAddress("127.0.0.1", port: port)
