@@ -37,7 +37,9 @@ let package = Package(
         example("udp-client"),
         example("chat-server"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
-        .testTarget(name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),
+        .testTarget(
+            name: "HarmonySocketTests", dependencies: ["HarmonySocket", "CSanitizerOptions"], swiftSettings: settings),
+        .target(name: "CSanitizerOptions", path: "Tests/CSanitizerOptions"),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

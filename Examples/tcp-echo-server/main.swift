@@ -24,7 +24,10 @@ let style = arguments.choice("--style", default: Style.events)
 let loops = arguments.number("--loops", in: 1...1024, default: 1)
 
 let server = TCPSocketServer(group: SocketEventLoopGroup(count: loops))
-server.on(.error) { complain("\($0)") }
+server.on(.error) { error in
+    // A client that is gone, in the middle of something or not, is nothing that anybody needs to hear of.
+    if error.kind != .connectionReset { complain("\(error)") }
+}
 do {
     // What is set on the server holds for the connections that it accepts.
     try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true))

@@ -109,6 +109,22 @@ const int csocket_thread_sanitizer = 0;
 const int csocket_thread_sanitizer = 0;
 #endif
 
+// The sanitizer's dynamic annotations: there only in builds that are linked with it.
+extern void AnnotateIgnoreReadsBegin(const char *file, int line) __attribute__((weak));
+extern void AnnotateIgnoreReadsEnd(const char *file, int line) __attribute__((weak));
+extern void AnnotateIgnoreWritesBegin(const char *file, int line) __attribute__((weak));
+extern void AnnotateIgnoreWritesEnd(const char *file, int line) __attribute__((weak));
+
+void csocket_sanitizer_ignore_begin(void) {
+    if (AnnotateIgnoreReadsBegin != NULL) AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    if (AnnotateIgnoreWritesBegin != NULL) AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+}
+
+void csocket_sanitizer_ignore_end(void) {
+    if (AnnotateIgnoreWritesEnd != NULL) AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    if (AnnotateIgnoreReadsEnd != NULL) AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+}
+
 void *csocket_mutex_create(void) {
     pthread_mutex_t *mutex = malloc(sizeof *mutex);
     if (mutex == NULL) abort();

@@ -31,6 +31,10 @@ void *csocket_scratch(void);
 
 // pthread_mutex_t behind a pointer, for builds under the thread sanitizer.
 extern const int csocket_thread_sanitizer;
+// Between these the thread sanitizer looks away. For the resumption of a continuation, which the Swift runtime orders
+// with atomics of its own; when it comes before the task has begun to wait, the runtime does not tell the sanitizer.
+void csocket_sanitizer_ignore_begin(void);
+void csocket_sanitizer_ignore_end(void);
 void *csocket_mutex_create(void);
 void csocket_mutex_destroy(void *mutex);
 void csocket_mutex_lock(void *mutex);

@@ -4,6 +4,6 @@ public enum AddressFamily: Int, Sendable, Hashable, Codable, CaseIterable {
     case ipv4 = 1
     /// IPv6.
     case ipv6 = 2
-    /// A host name, of either family. Only `connect` looks names up.
+    /// A host name, `localhost` included, of either family. Only `connect` looks names up.
     case domain = 3
 }

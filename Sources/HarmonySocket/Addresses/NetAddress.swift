@@ -3,7 +3,8 @@ internal import SocketCore
 /// An address and a port, as OpenHarmony's NetAddress.
 ///
 /// The address is an IPv4 or IPv6 literal (an IPv6 one may carry a zone, as `fe80::1%eth0`) or, where names are looked
-/// up, a host name. Nothing is checked here; the call that uses it says what is wrong with it, before it opens anything.
+/// up, a host name. `localhost` is the loopback address of the family, IPv4 unless said otherwise, without a look-up.
+/// Nothing is checked here; the call that uses it says what is wrong with it, before it opens anything.
 public struct NetAddress: Sendable, Hashable, Codable {
     /// An IP literal or a host name.
     public var address: String

@@ -64,6 +64,26 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     /// Serving a connection.
     case serve
 
+    /// The operation that a failure can only be of; nil where it can be of several.
+    init?(_ failure: Failure) {
+        switch failure {
+        case .connect, .unknownHost, .resolver: self = .connect
+        case .handler: self = .serve
+        case .system(_, let call, _, _):
+            switch call {
+            case .accept: self = .accept
+            case .bind: self = .bind
+            case .connect, .resolve: self = .connect
+            case .listen: self = .listen
+            case .receive, .receiveMessage: self = .receive
+            case .send, .sendTo: self = .send
+            case .setOption: self = .setOptions
+            default: return nil
+            }
+        default: return nil
+        }
+    }
+
     var preposition: String {
         switch self {
         case .connect, .send: "to"

@@ -77,6 +77,11 @@ public struct SocketError: Error, Sendable {
         storage = Storage(failure, operation, address)
     }
 
+    /// A failure that an event tells of: what was tried follows from the failure, where it can.
+    init(told failure: Failure, _ operation: SocketOperation, _ address: String?) {
+        self.init(failure, SocketOperation(failure) ?? operation, address)
+    }
+
     var failure: Failure { storage.failure }
 
     /// What was tried.
@@ -135,7 +140,8 @@ public struct SocketError: Error, Sendable {
         }
     }
 
-    /// Every address that a connect tried, in order; empty for other failures.
+    /// Every address that a connect tried, as they failed; those that still ran when time was over come last. Empty for
+    /// other failures, and when time was over before anything was tried.
     public var attempts: [ConnectAttemptInfo] {
         if case .connect(let attempts) = failure { attempts.map(ConnectAttemptInfo.init) } else { [] }
     }

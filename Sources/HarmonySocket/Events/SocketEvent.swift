@@ -46,7 +46,7 @@ extension SocketEvent where Payload == SocketCloseInfo {
         SocketEvent(.close) { listener in
             { event in
                 guard case .close(let failure) = event else { return }
-                listener(SocketCloseInfo(error: failure.map { SocketError($0, .receive) }))
+                listener(SocketCloseInfo(error: failure.map { SocketError(told: $0, .receive, nil) }))
             }
         }
     }
@@ -57,19 +57,19 @@ extension SocketEvent where Payload == SocketError {
         SocketEvent(.error) { listener in
             { event in
                 guard case .error(let failure, let address) = event else { return }
-                listener(SocketError(failure, operation, address?.description))
+                listener(SocketError(told: failure, operation, address?.description))
             }
         }
     }
 }
 
 extension SocketEvent where Socket: StreamSocket, Payload == SocketMessageInfo {
-    /// Bytes arrived. A chunk of the stream: its size means nothing.
+    /// Bytes arrived: a chunk of the stream, at most 65,536 bytes. Its size means nothing.
     public static var message: SocketEvent { makeMessage() }
 }
 
 extension SocketEvent where Socket: StreamSocket, Payload == SocketCloseInfo {
-    /// The socket is closed: once, last of all, whoever closed it.
+    /// The socket is closed: once, last of all, whoever closed it, and after the completion of close().
     public static var close: SocketEvent { makeClose() }
 }
 
@@ -80,7 +80,7 @@ extension SocketEvent where Socket: StreamSocket, Payload == SocketError {
 
 extension SocketEvent where Socket: StreamSocket, Payload == Void {
     /// The peer ended its direction, and all its data was read. With a message listener close() follows by itself,
-    /// unless `allowsHalfOpen` is set.
+    /// unless `allowsHalfOpen` is set: what the listeners send goes out before it, what is sent later needs that.
     public static var end: SocketEvent { SocketEvent(.end) }
 
     /// The send queue, once above its high-water mark, has fallen to half of it.

@@ -8,7 +8,7 @@ public struct SocketMessageInfo: Sendable, Hashable {
     /// The sender.
     public let remoteInfo: SocketRemoteInfo
 
-    /// The datagram was larger than 65,535 bytes can be received, and its rest is gone. Never true of a stream.
+    /// The datagram was larger than what can be received, 65,536 bytes, and its rest is gone. Never true of a stream.
     public let isTruncated: Bool
 
     init(_ message: [UInt8], from source: SocketAddress, isTruncated: Bool = false) {
@@ -26,7 +26,7 @@ public struct SocketMessageInfo: Sendable, Hashable {
 
 /// How a socket ended, the payload of `close`.
 public struct SocketCloseInfo: Sendable, Hashable {
-    /// The error that ended the socket; nil when one of the two sides closed it in good order.
+    /// The error that ended the socket; nil when one of the two sides closed it, also by our own `reset()`.
     public let error: SocketError?
 
     /// Whether an error ended the socket.

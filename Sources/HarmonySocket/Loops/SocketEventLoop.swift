@@ -59,7 +59,6 @@ public final class SocketEventLoop: TaskExecutor {
 
     /// This loop as the executor that a task prefers.
     public func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
-
 }
 
 /// A socket loop as the executor of actors: see `SocketEventLoop.serialExecutor`.

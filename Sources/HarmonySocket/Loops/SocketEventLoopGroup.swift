@@ -14,7 +14,13 @@ public final class SocketEventLoopGroup: Sendable {
 
     /// Makes a group of `count` loops, at least one; by default one a processor that the process may use.
     ///
-    /// The group may be dropped when its sockets are no longer made: each thread ends after its last socket.
+    /// The group may be dropped when its sockets are no longer made: each thread ends after its last socket. Keep it as
+    /// long as tasks or actors use its loops as their executors.
+    ///
+    /// ```swift
+    /// let group = SocketEventLoopGroup(count: 2)
+    /// let server = TCPSocketServer(group: group)
+    /// ```
     public init(count: Int = SocketEventLoopGroup.processorCount) {
         core = EventLoopGroup(count: count)
         loops = core.loops.map(SocketEventLoop.init(core:))

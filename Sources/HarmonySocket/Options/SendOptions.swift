@@ -34,7 +34,7 @@ public struct UDPSendOptions: Sendable, Hashable {
     /// The text (sent as UTF-8) or the bytes.
     public var data: SocketData
 
-    /// The receiver: an IP literal.
+    /// The receiver: an IP literal or `localhost`, with a port other than 0.
     public var address: NetAddress
 
     /// Sends text, as UTF-8.
@@ -52,10 +52,10 @@ public struct UDPSendOptions: Sendable, Hashable {
 
 /// Where to connect, as OpenHarmony's TCPConnectOptions.
 public struct TCPConnectOptions: Sendable, Hashable {
-    /// The peer: an IP literal or a host name.
+    /// The peer: an IP literal or a host name, with a port other than 0.
     public var address: NetAddress
 
-    /// How long connecting may take in all, look-up included; 5 s by default, nil is without end.
+    /// How long connecting may take in all, look-up included; 5 s by default, nil is without end. Not negative.
     public var timeout: Duration?
 
     /// Makes options for a connect.

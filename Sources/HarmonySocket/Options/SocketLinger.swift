@@ -1,6 +1,6 @@
 /// How long `close()` waits until the peer has taken what was sent, as OpenHarmony's socketLinger.
 public struct SocketLinger: Sendable, Hashable, Codable {
-    /// Whether close() waits, or resets, at all.
+    /// Whether close() waits, or resets. Off: it writes what is queued, and does not wait for the peer to take it.
     public var on: Bool
 
     /// How long: 0 to 65,535 ms. Zero makes close() drop what is queued and reset the connection.

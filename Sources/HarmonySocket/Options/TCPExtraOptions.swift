@@ -6,30 +6,30 @@ internal import SocketCore
 /// try await tcp.setExtraOptions(TCPExtraOptions(keepAlive: true, tcpNoDelay: true))
 /// ```
 public struct TCPExtraOptions: Sendable, Hashable, Codable {
-    /// Probe a silent peer (SO_KEEPALIVE). Off by default.
+    /// Probe a silent peer (SO_KEEPALIVE in socket(7)). Off by default; the system says when and how often.
     public var keepAlive: Bool?
 
     /// Leave urgent data in the stream (SO_OOBINLINE). Off by default.
     public var oobInline: Bool?
 
-    /// Send small writes at once instead of gathering them (TCP_NODELAY). Off by default.
+    /// Send small writes at once instead of gathering them (TCP_NODELAY in tcp(7)). Off by default.
     public var tcpNoDelay: Bool?
 
     /// What close() waits for. Off by default: close() flushes to the kernel and does not wait for the peer.
     public var socketLinger: SocketLinger?
 
-    /// Bytes that the kernel buffers on receipt (SO_RCVBUF), from 0. Linux doubles the value and caps it
+    /// Bytes that the kernel buffers on receipt (SO_RCVBUF), 0 to 2,147,483,647. Linux doubles the value and caps it
     /// (`net.core.rmem_max`); what is read back is what the kernel uses.
     public var receiveBufferSize: Int?
 
-    /// Bytes that the kernel buffers for sending (SO_SNDBUF), from 0. Doubled and capped like `receiveBufferSize`.
+    /// Bytes that the kernel buffers for sending (SO_SNDBUF); doubled and capped like `receiveBufferSize`.
     public var sendBufferSize: Int?
 
     /// Take an address that a past connection still holds (SO_REUSEADDR). On by default for servers, off for others.
     public var reuseAddress: Bool?
 
     /// How long nothing may be sent or received: then `timeout` is emitted and the socket closes with `.timedOut`.
-    /// Zero is never, the default.
+    /// Zero is never, the default. Not negative.
     public var socketTimeout: Duration?
 
     /// Makes options; fields that are not named stay as they are.

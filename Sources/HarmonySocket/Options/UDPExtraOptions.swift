@@ -5,17 +5,17 @@ public struct UDPExtraOptions: Sendable, Hashable, Codable {
     /// Allow sending to a broadcast address (SO_BROADCAST). Off by default.
     public var broadcast: Bool?
 
-    /// Bytes that the kernel buffers on receipt (SO_RCVBUF), from 0. Linux doubles the value and caps it.
+    /// Bytes that the kernel buffers on receipt (SO_RCVBUF), 0 to 2,147,483,647. Linux doubles the value and caps it.
     public var receiveBufferSize: Int?
 
-    /// Bytes that the kernel buffers for sending (SO_SNDBUF), from 0. Doubled and capped like `receiveBufferSize`.
+    /// Bytes that the kernel buffers for sending (SO_SNDBUF); doubled and capped like `receiveBufferSize`.
     public var sendBufferSize: Int?
 
     /// Share an address with other sockets that do so too (SO_REUSEADDR). Off by default.
     public var reuseAddress: Bool?
 
     /// How long nothing may be sent or received: then `timeout` is emitted, again and again; the socket stays open.
-    /// Zero is never, the default.
+    /// Zero is never, the default. Not negative.
     public var socketTimeout: Duration?
 
     /// Makes options; fields that are not named stay as they are.

@@ -8,7 +8,7 @@ public struct SocketStateBase: Sendable, Hashable, Codable {
     /// It was closed, by us or by an error. A peer that ended its direction changes nothing here.
     public let isClose: Bool
 
-    /// It has a peer: from connect until it is closed or reset.
+    /// It has a peer: from connect until it is closed or reset. Never true of a server and of a UDP socket.
     public let isConnected: Bool
 
     init(_ snapshot: StreamDriver.Snapshot) {

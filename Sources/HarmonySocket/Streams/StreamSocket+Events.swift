@@ -1,10 +1,15 @@
 internal import SocketCore
 
 extension StreamSocket {
-    /// Adds a listener, behind those that the event has already.
+    /// Adds a listener, behind those that the event has already. It hears what happens from now on.
     ///
     /// While a listener of `message` exists, what arrives goes to it, and pulling fails with `.invalidState`; added
-    /// while a receive is pending, it takes effect when that receive ends.
+    /// while a receive is pending, it takes effect when that receive ends. It is also told of what arrived before it
+    /// was there.
+    ///
+    /// A connected socket with a listener stays alive until it closes; then it lets go of all listeners. One that is
+    /// added to a closed socket hears nothing and is not kept. `off` takes what this call returns; to drop that removes
+    /// nothing.
     ///
     /// ```swift
     /// let listener = tcp.on(.message) { print($0.text ?? "", $0.remoteInfo) }
@@ -61,9 +66,9 @@ extension StreamSocket {
     /// Chooses where listeners and completion handlers run: on the socket's loop by default. Called before the first
     /// listener is added.
     ///
-    /// Elsewhere than on the loop, one delivery at a time is under way and the next read waits for it, so order and
-    /// memory hold.
+    /// Elsewhere than on the loop, one delivery at a time is under way and the next read for listeners waits for it, so
+    /// order and memory hold. Async calls return on the executor of their own task, wherever that is.
     public func deliver(on delivery: SocketDelivery) {
-        stream.driver.settings.delivery = delivery.context
+        stream.driver.changeSettings { $0.delivery = delivery.context }
     }
 }

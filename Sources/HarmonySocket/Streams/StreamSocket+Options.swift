@@ -4,9 +4,10 @@ extension StreamSocket {
     /// Sets the options that are not nil, at any time before close: those for the kernel are given to it when the
     /// socket gets its descriptor, or now.
     ///
-    /// All are checked first: when one is refused, none is applied.
+    /// All values are checked first: when one cannot be, none is applied. Does not wait.
     ///
-    /// - Throws: `.invalidArgument`, naming the field; `.closed` after close; the kernel's refusal.
+    /// - Throws: `.invalidArgument`, naming the field; `.closed` after close; the kernel's refusal (setsockopt(2)),
+    ///   which leaves those that it took before in place.
     public func setExtraOptions(_ options: TCPExtraOptions) async throws(SocketError) { try apply(options) }
 
     /// Sets the options that are not nil; as the async form.
@@ -26,8 +27,8 @@ extension StreamSocket {
         }
     }
 
-    /// The options as they are: what the kernel reports, and our own. Before the socket has a descriptor, those that
-    /// were set; the others are nil.
+    /// The options as they are: what the kernel reports (getsockopt(2)), and our own, `socketLinger` and
+    /// `socketTimeout`. Before the socket has a descriptor, those of the kernel that were not set are nil.
     ///
     /// - Throws: `.closed` after close.
     public func getExtraOptions() async throws(SocketError) -> TCPExtraOptions { try readOptions() }

@@ -5,11 +5,12 @@ internal import SocketCore
 extension StreamSocket {
     /// The next bytes, as many as have arrived; nil when the peer has ended its direction and everything is read.
     ///
-    /// Tries at once, and waits only when nothing has arrived. Several receives are served in order.
+    /// At least one byte and at most 65,536: what one recv(2) brings. Tries at once, and waits only when nothing has
+    /// arrived. A `timeout` of nil waits without end; zero does not wait. Several receives are served in order.
     ///
-    /// - Parameter timeout: nil waits without end; zero does not wait.
-    /// - Throws: `.timedOut`; `.notConnected` before connect; `.closed` after close; `.aborted` when the socket is closed
-    ///   meanwhile; `.invalidState` while a message listener exists; `.connectionReset` when the connection broke.
+    /// - Throws: `.timedOut`; `.cancelled`; `.notConnected` before connect; `.closed` after close; `.aborted` when the
+    ///   socket is closed meanwhile; `.invalidState` while a message listener exists; `.connectionReset` when the
+    ///   connection broke, and again from each later receive.
     ///
     /// ## Cancellation
     /// A cancelled or timed-out receive leaves the socket open, and its bytes to the next reader.
@@ -39,6 +40,8 @@ extension StreamSocket {
     }
 
     /// What arrives, until the peer ends its direction. Nothing is read ahead: a slow loop slows the sender down.
+    ///
+    /// Throws what `receive` throws: `.aborted` or `.closed` when we close the socket ourselves.
     ///
     /// ```swift
     /// for try await chunk in tcp.messages {
@@ -97,7 +100,7 @@ public struct StreamMessages: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol {
         let stream: StreamHandle
 
-        /// The next chunk; nil at the end of input.
+        /// The next chunk; nil at the end of input. Waits and fails as `receive` does.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> SocketMessageInfo? {

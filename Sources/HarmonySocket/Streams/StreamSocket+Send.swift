@@ -3,10 +3,21 @@ internal import SocketCore
 // Sent means sent: a send succeeds when the kernel has taken every byte. Sends go out in call order, never interleaved,
 // from whichever thread or style.
 extension StreamSocket {
-    /// Sends text or bytes as `options` say, and returns when the kernel has taken every byte.
+    /// Sends text or bytes as `options` say, and returns when the kernel has taken every byte (send(2)).
+    ///
+    /// Sends go out in call order and never interleave. To send nothing succeeds at once. That the kernel has the bytes
+    /// does not mean that the peer has read them. A `timeout` of nil waits without end; zero sends what goes at once.
+    ///
+    /// ```swift
+    /// try await tcp.send(TCPSendOptions(data: "Grüße", encoding: .isoLatin1), timeout: .seconds(10))
+    /// ```
     ///
     /// - Throws: `.notConnected` before connect; `.closed` after close; `.invalidState` after finish;
-    ///   `.invalidArgument` for text that the encoding cannot express; `.connectionReset` when the connection is gone.
+    ///   `.invalidArgument` for text that the encoding cannot express; `.timedOut`; `.cancelled`; `.aborted` when the
+    ///   socket is reset, or `close()` could not flush in time; `.connectionReset` when the connection is gone.
+    ///
+    /// ## Events
+    /// `drain`, when the queue had been above `highWaterMark` and has fallen to half of it.
     ///
     /// ## Cancellation
     /// A cancelled or timed-out send of which no byte had gone out is removed. Of one that had begun, the rest stays
@@ -33,6 +44,11 @@ extension StreamSocket {
 
     /// Sends borrowed bytes, as those of a `Data` (`data.bytes`): written at once, and only a remainder is copied.
     /// As `send(_: TCPSendOptions)` otherwise.
+    ///
+    /// ```swift
+    /// let header: [UInt16] = [1, 2, 3]
+    /// try await tcp.send(header.span.bytes)
+    /// ```
     public func send(_ bytes: RawSpan, timeout: Duration? = nil) async throws(SocketError) {
         let outcome = bytes.withUnsafeBytes { stream.driver.beginSend(.borrowed($0)) }
         if case .sent(mustYield: false) = outcome { return }

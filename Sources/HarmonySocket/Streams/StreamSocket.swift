@@ -16,10 +16,6 @@ public protocol StreamSocket: AnyObject, Sendable {
 public struct StreamHandle: Sendable {
     let driver: StreamDriver
 
-    init(driver: StreamDriver) {
-        self.driver = driver
-    }
-
     /// The failure of an operation on this socket, with the peer's address.
     func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
         SocketError(failure, operation, driver.peerAddress?.description)
@@ -58,10 +54,10 @@ extension StreamSocket {
     /// Whether there may be more to receive: connected, and the peer's direction not read to its end.
     public var canReceive: Bool { stream.driver.canReceive }
 
-    /// Our address; nil before there is one.
+    /// Our address; nil before there is one, and when the descriptor is gone.
     public var localAddress: NetAddress? { stream.driver.localAddress.map(NetAddress.init) }
 
-    /// The peer's address; nil before there is one.
+    /// The peer's address; nil before connect and after close.
     public var remoteAddress: NetAddress? { stream.driver.peerAddress.map(NetAddress.init) }
 
     /// Our address.
@@ -109,13 +105,13 @@ extension StreamSocket {
     private var descriptorNumber: Int { stream.driver.descriptorNumber.map(Int.init) ?? -1 }
 
     /// The error that ended the socket, or the last one that nobody was told of.
-    public var lastError: SocketError? { stream.driver.lastError.map { stream.error($0, .receive) } }
+    public var lastError: SocketError? { stream.driver.lastError.map { SocketError(told: $0, .receive, nil) } }
 
     /// Bytes of sends that the kernel has not taken yet.
     public var bufferedAmount: Int { stream.driver.bufferedAmount }
 
     /// Bytes above which the send queue counts as full, 64 KiB by default. When it has been above and falls to half
-    /// of it, `drain` is emitted. Nothing stops a program from queuing more.
+    /// of it, `drain` is emitted. Nothing stops a program from queuing more. Negative values count as 0.
     public var highWaterMark: Int {
         get { stream.driver.highWaterMark }
         set { stream.driver.highWaterMark = max(0, newValue) }

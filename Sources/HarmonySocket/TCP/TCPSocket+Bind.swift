@@ -3,7 +3,8 @@ internal import SocketCore
 extension TCPSocket {
     /// Gives the socket a local address, before it connects. Optional: connect chooses one.
     ///
-    /// The port you ask for is the port you get; port 0 lets the system choose.
+    /// The port you ask for is the port you get; port 0 lets the system choose (bind(2)). Names are not looked up, but
+    /// for `localhost`.
     ///
     /// - Throws: `.invalidArgument` for an address that cannot be; `.addressInUse`; `.addressNotAvailable`;
     ///   `.permissionDenied`; `.alreadyBound`; `.alreadyConnected`; `.closed`.

@@ -4,17 +4,21 @@ extension TCPSocket {
     /// Connects to an address or a host name.
     ///
     /// A name is looked up without blocking anybody, and its addresses race (RFC 8305): the next one starts 250 ms
-    /// after the one before, and none is given up before another has won.
+    /// after the one before, or when that has failed, and none is given up before another has won. `localhost` is
+    /// 127.0.0.1, or ::1 when the family says IPv6; the family `.domain` has it looked up.
     ///
-    /// - Throws: `.invalidArgument` for an address that cannot be; `.unknownHost`; `.connectionRefused`; `.unreachable`;
-    ///   `.timedOut`; `.cancelled`; `.aborted` when the socket is closed meanwhile. These close the socket. A connect
-    ///   that does not fit changes nothing: `.alreadyConnected` while connecting or connected, `.closed` after close.
+    /// - Throws: `.unknownHost`; `.lookupFailed`; `.connectionRefused`; `.unreachable`; `.timedOut`; `.cancelled`;
+    ///   `.aborted` when the socket is closed meanwhile; other answers of the system (connect(2)). These close the
+    ///   socket, and `attempts` lists what was tried. A connect that does not fit changes nothing: `.invalidArgument`
+    ///   for an address or time-out that cannot be, `.alreadyConnected` while connecting or connected, `.closed` after
+    ///   close.
     ///
     /// ## Events
     /// `connect`, before this call returns; `close` when it fails.
     ///
     /// ## Cancellation
-    /// Closes all attempts, and the socket, at once.
+    /// A cancelled or timed-out connect closes all attempts, and the socket, at once. A look-up under way ends by
+    /// itself.
     ///
     /// ```swift
     /// try await tcp.connect(TCPConnectOptions(address: NetAddress("localhost", port: 7007), timeout: .seconds(6)))
@@ -29,7 +33,8 @@ extension TCPSocket {
         }
     }
 
-    /// Connects to an address or a host name, within 5 s unless said otherwise; nil waits without end.
+    /// Connects to an address or a host name, within 5 s unless said otherwise; nil waits without end. As
+    /// `connect(_: TCPConnectOptions)` otherwise.
     public func connect(to address: NetAddress, timeout: Duration? = .seconds(5)) async throws(SocketError) {
         try await connect(TCPConnectOptions(address: address, timeout: timeout))
     }

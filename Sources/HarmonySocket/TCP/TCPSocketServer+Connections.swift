@@ -3,9 +3,10 @@ internal import SocketCore
 extension TCPSocketServer {
     /// Accepts connections and runs `handler` for each, side by side, until the server is closed or the task cancelled.
     ///
-    /// A handler runs as a task that prefers its connection's loop, so awaiting the connection costs no thread hop.
-    /// A handler that blocks stalls that loop. When a handler returns, its connection is closed, after what it sent. When
-    /// it throws, the connection is closed too, and the server's `error` tells; the other connections are not disturbed.
+    /// A handler runs as a task that prefers its connection's loop, so awaiting the connection costs no thread hop. A
+    /// handler that blocks stalls that loop. When a handler returns, its connection is closed, after what it sent. When
+    /// it throws, the connection is closed too, and the server's `error` tells; the other connections are not
+    /// disturbed.
     ///
     /// ```swift
     /// try await server.listen(NetAddress("127.0.0.1", port: 0))
@@ -84,7 +85,8 @@ extension TCPSocketServer {
 
     /// The connections, as they come. Nothing is accepted ahead: a slow loop leaves peers in the kernel's backlog.
     ///
-    /// Ends when the server is closed. A connection that the loop drops is closed.
+    /// Ends when the server is closed. A connection that the loop drops is closed. Throws `.invalidState` before
+    /// listen, and while `serve` or a `connect` listener takes the connections.
     ///
     /// ```swift
     /// for try await client in server.connections {

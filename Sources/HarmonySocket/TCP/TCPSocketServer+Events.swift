@@ -22,13 +22,16 @@ extension SocketEvent where Socket == TCPSocketServer, Payload == Void {
 }
 
 extension SocketEvent where Socket == TCPSocketServer, Payload == SocketError {
-    /// Accepting failed, as when the process has no descriptor left (the server pauses and goes on), or a handler of
-    /// `serve` threw.
+    /// Accepting failed, as when the process has no descriptor left (the server pauses, 10 ms to 1 s, and goes on), or
+    /// a handler of `serve` threw. Then the error's address is the peer's.
     public static var error: SocketEvent { makeError(.accept) }
 }
 
 extension TCPSocketServer {
     /// Adds a listener, behind those that the event has already.
+    ///
+    /// Connections are accepted while a `connect` listener exists, or somebody pulls them. A listener that is added
+    /// while `serve` runs takes effect when that ends.
     @discardableResult
     public func on<Payload>(
         _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable (Payload) -> Void

@@ -6,10 +6,15 @@ extension TCPSocketServer {
     /// The port you ask for is the port you get; port 0 lets the system choose, and `localAddress` tells. An address
     /// that a past connection still holds is taken over, unless the options say `reuseAddress: false`.
     ///
-    /// An IPv6 wildcard (`::`) serves IPv4 too, where the system is set up so.
+    /// An IPv6 wildcard (`::`) serves IPv4 too, where the system is set up so. Names are not looked up, but for
+    /// `localhost`. A server listens once, on one address. `backlog` is how many connections the kernel holds until
+    /// they are accepted: 511 unless said otherwise, above 0, and capped by the kernel (listen(2),
+    /// `net.core.somaxconn`).
     ///
-    /// - Parameter backlog: how many connections the kernel holds until they are accepted; it caps the value
-    ///   (`net.core.somaxconn`).
+    /// ```swift
+    /// try await server.listen(NetAddress("0.0.0.0", port: 7007))
+    /// ```
+    ///
     /// - Throws: `.invalidArgument` for an address or backlog that cannot be; `.addressInUse`; `.addressNotAvailable`;
     ///   `.permissionDenied`; `.alreadyBound` when it listens already; `.closed` after close.
     ///
@@ -42,8 +47,14 @@ extension TCPSocketServer {
 
     /// Stops listening and frees the port. Connections that were accepted stay; those in the backlog are refused.
     ///
+    /// Those who wait for a connection are told: `connections` ends, and `serve` returns when its handlers have ended. A
+    /// second close does nothing.
+    ///
     /// ## Events
     /// `close`, after this call's completion.
+    ///
+    /// ## Cancellation
+    /// Not cancellable: it does not wait for anybody.
     public func close() async { await driver.close() }
 
     /// Stops listening; as the async form. Never fails.

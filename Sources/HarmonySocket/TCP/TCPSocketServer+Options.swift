@@ -2,7 +2,8 @@ internal import SocketCore
 
 extension TCPSocketServer {
     /// Sets options of the listening socket, which the connections that are accepted from then on inherit. Fields that
-    /// are nil stay as they are; all are checked before one is applied.
+    /// are nil stay as they are; all values are checked before one is applied. `socketLinger` and `socketTimeout` are
+    /// for the connections alone.
     ///
     /// - Throws: `.invalidArgument`, naming the field; `.closed` after close; the kernel's refusal.
     public func setExtraOptions(_ options: TCPExtraOptions) async throws(SocketError) { try apply(options) }

@@ -2,6 +2,10 @@ internal import SocketCore
 
 /// A TCP server, in the style of OpenHarmony.
 ///
+/// Connections go to listeners of `connect`, to `serve`, or to a loop over `connections`. Any thread may call anything
+/// at any time. A listening server with a listener, or with a call under way, stays alive until it is closed; without
+/// either it closes when its last reference goes.
+///
 /// ```swift
 /// try await server.listen(NetAddress("127.0.0.1", port: 0))
 /// server.on(.connect) { client in
@@ -42,7 +46,7 @@ extension TCPSocketServer {
         driver.complete { [state] in completion(.success(state)) }
     }
 
-    /// The address it listens on, with the port that the system chose; nil before `listen`.
+    /// The address it listens on, with the port that the system chose; nil before `listen`. Stays after close.
     public var localAddress: NetAddress? { driver.localAddress.map(NetAddress.init) }
 
     /// The address it listens on.
@@ -73,7 +77,9 @@ extension TCPSocketServer {
     private var descriptorNumber: Int { driver.descriptorNumber.map(Int.init) ?? -1 }
 
     /// The last error that no call could report.
-    public var lastError: SocketError? { driver.lastError.map { error($0, .accept) } }
+    public var lastError: SocketError? {
+        driver.lastError.map { SocketError(told: $0, .accept, driver.localAddress?.description) }
+    }
 
     /// The loop on which the server accepts, and its listeners run.
     public var eventLoop: SocketEventLoop { SocketEventLoop.face(of: driver.loop) }

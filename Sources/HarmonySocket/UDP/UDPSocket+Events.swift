@@ -21,7 +21,7 @@ extension SocketEvent where Socket == UDPSocket, Payload == Void {
 
 extension SocketEvent where Socket == UDPSocket, Payload == SocketError {
     /// Something failed that no call could report, as an ICMP refusal; the error's address is the destination that it
-    /// concerns. The socket stays open.
+    /// concerns (on Linux; elsewhere there is none). The socket stays open.
     public static var error: SocketEvent { makeError(.send) }
 }
 

@@ -2,7 +2,7 @@ internal import SocketCore
 
 extension UDPSocket {
     /// Sets the options that are not nil, at any time before close: those for the kernel are given to it when the
-    /// socket is bound, or now. All are checked first: when one is refused, none is applied.
+    /// socket is bound, or now. All values are checked first: when one cannot be, none is applied. Does not wait.
     ///
     /// - Throws: `.invalidArgument`, naming the field; `.closed` after close; the kernel's refusal.
     public func setExtraOptions(_ options: UDPExtraOptions) async throws(SocketError) { try apply(options) }
@@ -29,7 +29,8 @@ extension UDPSocket {
         }
     }
 
-    /// The options as they are: what the kernel reports, and our own. Before bind, those that were set.
+    /// The options as they are: what the kernel reports, and our own. Before bind, those of the kernel that were not
+    /// set are nil.
     ///
     /// - Throws: `.closed` after close.
     public func getExtraOptions() async throws(SocketError) -> UDPExtraOptions { try readOptions() }

@@ -1,11 +1,16 @@
 internal import SocketCore
 
 extension UDPSocket {
-    /// The next datagram. An empty one is a datagram.
+    /// The next datagram (recvmsg(2)). An empty one is a datagram. A `timeout` of nil waits without end; zero does not
+    /// wait.
     ///
-    /// - Parameter timeout: nil waits without end; zero does not wait.
-    /// - Throws: `.timedOut`; `.invalidState` before bind, or while a message listener exists; `.closed` after close;
-    ///   `.aborted` when the socket is closed meanwhile.
+    /// ```swift
+    /// let datagram = try await udp.receive(timeout: .seconds(1))
+    /// try await udp.send(datagram.message, to: datagram.remoteInfo)
+    /// ```
+    ///
+    /// - Throws: `.timedOut`; `.cancelled`; `.invalidState` before bind and the first send, or while a message listener
+    ///   exists; `.closed` after close; `.aborted` when the socket is closed meanwhile.
     ///
     /// ## Cancellation
     /// A cancelled or timed-out receive leaves the socket open, and its datagrams to the next reader.

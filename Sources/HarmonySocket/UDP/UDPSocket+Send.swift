@@ -7,15 +7,25 @@ extension UDPSocket {
     /// The most bytes that a datagram can carry over IPv6 (65,535 less the header of UDP).
     public static let maximumSizeIPv6 = 65_527
 
-    /// Sends one datagram, and returns when the kernel has taken it. It goes whole or not at all.
+    /// Sends one datagram, and returns when the kernel has taken it (sendto(2)). It goes whole or not at all; an empty
+    /// one goes too. Whether it arrives nobody knows. `timeout` is how long it may wait for room; nil is without end.
     ///
-    /// An unbound socket is bound first, to a port that the system chooses, and emits `listening`.
+    /// An unbound socket is bound first, to all addresses of the receiver's family and a port that the system chooses.
+    ///
+    /// ```swift
+    /// try await udp.send(UDPSendOptions(data: "hello", address: NetAddress("::1", port: 7007)))
+    /// ```
     ///
     /// - Throws: `.messageTooLong` above 65,507 bytes (IPv4) or 65,527 (IPv6); `.invalidArgument` for an address that
-    ///   cannot be; `.permissionDenied` for a broadcast that the options do not allow; `.closed` after close.
+    ///   cannot be, a host name included; `.permissionDenied` for a broadcast that the options do not allow;
+    ///   `.timedOut`; `.cancelled`; `.aborted` when close() could not send it in time; `.closed` after close.
+    ///
+    /// ## Events
+    /// `listening` when it had to bind. `error`, later, when the receiver's system refuses the datagram (ICMP).
+    /// `drain`, when the queue had been above `highWaterMark` and has fallen to half of it.
     ///
     /// ## Cancellation
-    /// A cancelled or timed-out datagram that waits for room is removed.
+    /// A cancelled or timed-out datagram that waits for room is removed, unless it is just being handed to the kernel.
     public func send(_ options: UDPSendOptions, timeout: Duration? = nil) async throws(SocketError) {
         do throws(Failure) {
             let (bytes, destination) = try prepare(options)

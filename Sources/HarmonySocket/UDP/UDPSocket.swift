@@ -38,10 +38,11 @@ public func constructUDPSocketInstance() -> UDPSocket { UDPSocket() }
 extension UDPSocket {
     /// Gives the socket its address, and starts to listen.
     ///
-    /// The port you ask for is the port you get; port 0 lets the system choose.
+    /// The port you ask for is the port you get; port 0 lets the system choose (bind(2)). Names are not looked up, but
+    /// for `localhost`.
     ///
     /// - Throws: `.invalidArgument` for an address that cannot be; `.addressInUse`; `.addressNotAvailable`;
-    ///   `.permissionDenied`; `.alreadyBound`; `.closed`.
+    ///   `.permissionDenied`; `.alreadyBound`, also after a first send; `.closed`.
     ///
     /// ## Events
     /// `listening`, before this call returns.
@@ -70,6 +71,9 @@ extension UDPSocket {
     ///
     /// ## Events
     /// `close`, after this call's completion.
+    ///
+    /// ## Cancellation
+    /// Not cancellable: it has a time limit of its own.
     public func close() async { await driver.close() }
 
     /// Sends what is queued, and closes; as the async form. Never fails.
@@ -77,7 +81,7 @@ extension UDPSocket {
         driver.close { completion(.success(())) }
     }
 
-    /// How long close() may take to send what is queued; 5 s by default.
+    /// How long close() may take to send what is queued; 5 s by default. Negative values count as zero.
     public var closeTimeout: Duration {
         get { driver.closeTimeout }
         set { driver.closeTimeout = max(.zero, newValue) }
@@ -98,7 +102,7 @@ extension UDPSocket {
         driver.complete { [state] in completion(.success(state)) }
     }
 
-    /// Our address, with the port that the system chose; nil before bind and the first send.
+    /// Our address, with the port that the system chose; nil before bind and the first send. Stays after close.
     public var localAddress: NetAddress? { driver.localAddress.map(NetAddress.init) }
 
     /// Our address.
@@ -129,13 +133,15 @@ extension UDPSocket {
     private var descriptorNumber: Int { driver.descriptorNumber.map(Int.init) ?? -1 }
 
     /// The last error that no call could report.
-    public var lastError: SocketError? { driver.lastError.map { error($0, .receive) } }
+    public var lastError: SocketError? {
+        driver.lastError.map { SocketError(told: $0, .receive, driver.localAddress?.description) }
+    }
 
     /// Bytes of datagrams that the kernel has not taken yet.
     public var bufferedAmount: Int { driver.bufferedAmount }
 
     /// Bytes above which the send queue counts as full, 256 KiB by default. When it has been above and falls to half
-    /// of it, `drain` is emitted.
+    /// of it, `drain` is emitted. Nothing stops a program from queuing more. Negative values count as 0.
     public var highWaterMark: Int {
         get { driver.highWaterMark }
         set { driver.highWaterMark = max(0, newValue) }

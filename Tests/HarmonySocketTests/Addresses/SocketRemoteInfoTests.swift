@@ -6,7 +6,7 @@ import Testing
     func remoteInfo_ofDatagram_isItsSenderAndSize(_ loopback: Loopback) async throws {
         let (first, firstAddress, second, secondAddress) = try await makeUDPPair(loopback)
         try await first.send([1, 2, 3], to: secondAddress)
-        let info = try await second.receive(timeout: .seconds(10)).remoteInfo
+        let info = try await second.receive(timeout: .seconds(20)).remoteInfo
         #expect(info.address == loopback.rawValue)
         #expect(info.port == firstAddress.port)
         #expect(info.family == loopback.family)
@@ -14,11 +14,11 @@ import Testing
         #expect(info.netAddress == firstAddress)
         #expect(info.description == "\(firstAddress) (3 bytes)")
         try await first.send([1, 2, 3], to: secondAddress)
-        let again = try await second.receive(timeout: .seconds(10)).remoteInfo
+        let again = try await second.receive(timeout: .seconds(20)).remoteInfo
         #expect(again == info)
         #expect(again.hashValue == info.hashValue)
         try await first.send([1], to: secondAddress)
-        #expect(try await second.receive(timeout: .seconds(10)).remoteInfo != info)
+        #expect(try await second.receive(timeout: .seconds(20)).remoteInfo != info)
         await first.close()
         await second.close()
     }
@@ -27,7 +27,7 @@ import Testing
     func remoteInfo_ofStream_isThePeerAndTheChunksSize(_ loopback: Loopback) async throws {
         let pair = try await makeTCPPair(loopback)
         try await pair.client.send("12345")
-        let message = try #require(try await pair.connection.receive(timeout: .seconds(10)))
+        let message = try #require(try await pair.connection.receive(timeout: .seconds(20)))
         #expect(message.remoteInfo.netAddress == pair.client.localAddress)
         #expect(message.remoteInfo.size == message.message.count)
         #expect(message.remoteInfo.family == loopback.family)

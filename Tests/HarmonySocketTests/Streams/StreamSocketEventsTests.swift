@@ -105,7 +105,7 @@ import Testing
         try await log.wait(for: "close")
         #expect(log.events == ["message:bye", "end", "close"])
         // Our close was said to the peer.
-        #expect(try await pair.other(side).receive(timeout: .seconds(10)) == nil)
+        #expect(try await pair.other(side).receive(timeout: .seconds(20)) == nil)
         await pair.close()
         try await settle(pair.tested(side).eventLoop)
         #expect(log.events == ["message:bye", "end", "close"])
@@ -154,7 +154,7 @@ import Testing
         try await pair.other(side).send("x")
         try await pair.other(side).finish()
         #expect(try await readAll(socket) == Array("x".utf8))
-        #expect(try await socket.receive(timeout: .seconds(10)) == nil)
+        #expect(try await socket.receive(timeout: .seconds(20)) == nil)
         try await log.wait(for: "end")
         try await settle(socket.eventLoop)
         #expect(log.events == ["end"])
@@ -289,7 +289,7 @@ import Testing
         try await pair.other(side).send("first")
         try await log.wait(for: "first")
         try await pair.other(side).send("second")
-        #expect(try await socket.receive(timeout: .seconds(10))?.text == "second")
+        #expect(try await socket.receive(timeout: .seconds(20))?.text == "second")
         #expect(log.events == ["first"])
         await pair.close()
     }

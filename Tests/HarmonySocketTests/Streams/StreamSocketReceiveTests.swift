@@ -7,14 +7,14 @@ import Testing
         let pair = try await makeTCPPair(loopback)
         let socket = pair.tested(side)
         try await pair.other(side).send("one")
-        #expect(try await socket.receive(timeout: .seconds(10))?.text == "one")
+        #expect(try await socket.receive(timeout: .seconds(20))?.text == "one")
         let waiting = Outcome<SocketMessageInfo?>()
         socket.receive { waiting.set($0.mapError { $0 }) }
         try await pair.other(side).send("two")
         #expect(try await within { try await waiting.value }?.text == "two")
         try await pair.other(side).finish()
         let end: Result<SocketMessageInfo?, SocketError> = try await answer {
-            socket.receive(timeout: .seconds(10), completion: $0)
+            socket.receive(timeout: .seconds(20), completion: $0)
         }
         #expect(try end.get() == nil)
         #expect(try await socket.receive() == nil)
@@ -49,7 +49,7 @@ import Testing
         #expect(throws: SocketError.self) { try result.get() }
         #expect(pair.client.state.isConnected)
         try await pair.connection.send("late")
-        #expect(try await pair.client.receive(timeout: .seconds(10))?.text == "late")
+        #expect(try await pair.client.receive(timeout: .seconds(20))?.text == "late")
         await pair.close()
     }
 
@@ -84,7 +84,7 @@ import Testing
         #expect(error?.code == 2_301_125)
         #expect(socket.state.isConnected)
         try await pair.other(side).send("x")
-        #expect(try await socket.receive(timeout: .seconds(10))?.text == "x")
+        #expect(try await socket.receive(timeout: .seconds(20))?.text == "x")
         await pair.close()
     }
 
@@ -145,7 +145,7 @@ import Testing
         #expect(inMessages?.kind == .invalidState)
         removeMessageListeners(socket)
         try await pair.other(side).send("x")
-        #expect(try await socket.receive(timeout: .seconds(10))?.text == "x")
+        #expect(try await socket.receive(timeout: .seconds(20))?.text == "x")
         #expect(log.events == [])
         await pair.close()
     }
@@ -206,7 +206,7 @@ import Testing
         task.cancel()
         try await log.wait(for: "cancelled")
         try await pair.connection.send("2")
-        #expect(try await client.receive(timeout: .seconds(10))?.text == "2")
+        #expect(try await client.receive(timeout: .seconds(20))?.text == "2")
         await pair.close()
     }
 

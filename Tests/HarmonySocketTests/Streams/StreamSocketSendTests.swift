@@ -43,7 +43,7 @@ import Testing
         let result: Result<Void, SocketError> = try await answer { pair.client.send([], completion: $0) }
         try result.get()
         await pair.client.close()
-        #expect(try await pair.connection.receive(timeout: .seconds(10)) == nil)
+        #expect(try await pair.connection.receive(timeout: .seconds(20)) == nil)
         await pair.close()
     }
 

@@ -35,7 +35,7 @@ final class EventRecorder<Event: Sendable>: Sendable {
     /// Waits until `condition` holds of what was recorded, and returns that.
     @discardableResult
     func wait(
-        _ limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation,
+        _ limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation,
         until condition: @escaping @Sendable ([Event]) -> Bool
     ) async throws -> [Event] {
         let outcome = Outcome<[Event]>()
@@ -53,7 +53,7 @@ final class EventRecorder<Event: Sendable>: Sendable {
     /// Waits until at least `count` events were recorded, and returns all.
     @discardableResult
     func wait(
-        count: Int, _ limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation
+        count: Int, _ limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> [Event] {
         try await wait(limit, sourceLocation: sourceLocation) { $0.count >= count }
     }
@@ -63,7 +63,7 @@ extension EventRecorder where Event: Equatable {
     /// Waits until `event` was recorded, and returns all.
     @discardableResult
     func wait(
-        for event: Event, _ limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation
+        for event: Event, _ limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> [Event] {
         try await wait(limit, sourceLocation: sourceLocation) { $0.contains(event) }
     }

@@ -49,21 +49,21 @@ func settle(_ loop: SocketEventLoop) async throws {
     for _ in 0..<2 {
         let done = Outcome<Void>()
         loop.execute { done.set(.success(())) }
-        try await within(.seconds(10), "the loop") { try await done.value }
+        try await within(.seconds(20), "the loop") { try await done.value }
     }
 }
 
 /// All bytes of the messages until the peer's end.
 func readAll(_ socket: any StreamSocket) async throws -> [UInt8] {
     var bytes: [UInt8] = []
-    while let message = try await socket.receive(timeout: .seconds(10)) { bytes += message.message }
+    while let message = try await socket.receive(timeout: .seconds(20)) { bytes += message.message }
     return bytes
 }
 
 /// Exactly this many bytes; fewer only at the peer's end.
 func read(_ count: Int, from socket: any StreamSocket) async throws -> [UInt8] {
     var bytes: [UInt8] = []
-    while bytes.count < count, let message = try await socket.receive(timeout: .seconds(10)) {
+    while bytes.count < count, let message = try await socket.receive(timeout: .seconds(20)) {
         bytes += message.message
     }
     return bytes

@@ -9,7 +9,7 @@ struct WaitTimedOut: Error, CustomStringConvertible {
 /// Runs `body`, and fails the test when it takes longer than `limit`, also when it does not heed cancellation.
 @discardableResult
 func within<Value: Sendable>(
-    _ limit: Duration = .seconds(10), _ what: String = "the body of within",
+    _ limit: Duration = .seconds(20), _ what: String = "the body of within",
     sourceLocation: SourceLocation = #_sourceLocation,
     _ body: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
@@ -74,7 +74,7 @@ final class Outcome<Value: Sendable>: Sendable {
 
 /// Calls an API in its completion-handler form, and waits for its one answer.
 func answer<Value: Sendable, Failure: Error>(
-    _ limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation,
+    _ limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation,
     _ call: (@escaping @Sendable (Result<Value, Failure>) -> Void) -> Void
 ) async throws -> Result<Value, Failure> {
     let outcome = Outcome<Result<Value, Failure>>()
@@ -84,7 +84,7 @@ func answer<Value: Sendable, Failure: Error>(
 
 /// Runs a blocking body on a thread of its own.
 func blocking<Value: Sendable>(
-    _ limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
+    _ limit: Duration = .seconds(25), sourceLocation: SourceLocation = #_sourceLocation,
     _ body: @escaping @Sendable () throws -> Value
 ) async throws -> Value {
     let outcome = Outcome<Value>()
@@ -95,7 +95,7 @@ func blocking<Value: Sendable>(
 /// Waits for something that the system does without telling anybody, as giving a descriptor back: looks, and looks
 /// again. Everything that tells is waited for with `EventRecorder`, `Outcome` or an async call.
 func eventually(
-    _ what: String, limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: String, limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: @Sendable () async -> Bool
 ) async throws {
     let end = ContinuousClock.now.advanced(by: limit)

@@ -71,7 +71,7 @@ import Testing
         #expect(log.events == ["handlerFailed 2300002 the handler threw Whim()"])
         #expect(addresses.events == [badAddress.description])
         #expect(server.lastError?.kind == .handlerFailed)
-        #expect(try await bad.receive(timeout: .seconds(10)) == nil)
+        #expect(try await bad.receive(timeout: .seconds(20)) == nil)
         try await good.send("go")
         #expect(try await readAll(good) == Array("fine".utf8))
         await bad.close()
@@ -96,7 +96,7 @@ import Testing
         let client = TCPSocket()
         try await client.connect(to: address)
         try await handled.wait(count: 1)
-        #expect(try await client.receive(timeout: .seconds(10)) == nil)
+        #expect(try await client.receive(timeout: .seconds(20)) == nil)
         await client.close()
         await server.close()
         try await within { try await serving.value }
@@ -127,7 +127,7 @@ import Testing
         #expect(error?.kind == .cancelled)
         #expect(error?.operation == .serve)
         #expect(log.events == ["begun", "begun", "cancelled", "cancelled"])
-        for client in clients { #expect(try await client.receive(timeout: .seconds(10)) == nil) }
+        for client in clients { #expect(try await client.receive(timeout: .seconds(20)) == nil) }
         #expect(server.state.isBound)
         // Another one may take over.
         let again = Task { try await server.serve { try await $0.send("second") } }
@@ -276,7 +276,7 @@ import Testing
         let iterating = Task { for try await _ in server.connections {} }
         let client = TCPSocket()
         try await client.connect(to: address)
-        #expect(try await client.receive(timeout: .seconds(10)) == nil)
+        #expect(try await client.receive(timeout: .seconds(20)) == nil)
         await client.close()
         await server.close()
         try await within { try await iterating.value }

@@ -8,6 +8,8 @@ final class CountingPoller: Poller {
     let waits = Counter()
     /// How often it was woken from another thread.
     let wakes = Counter()
+    // Whether the loop is waiting, and has been told of nothing since it began to.
+    private let quiet = Lock(false)
     private let whenGone: @Sendable () -> Void
 
     init(_ real: any Poller, whenGone: @escaping @Sendable () -> Void = {}) {
@@ -27,8 +29,16 @@ final class CountingPoller: Poller {
 
     func wait(until deadline: Instant?, _ body: (PollToken, PollEvents) -> Void) -> SystemResult<Void> {
         waits.add()
-        return real.wait(until: deadline, body)
+        quiet.withLock { $0 = true }
+        defer { quiet.withLock { $0 = false } }
+        return real.wait(until: deadline) { token, events in
+            quiet.withLock { $0 = false }
+            body(token, events)
+        }
     }
+
+    /// Whether the loop is waiting, and has been told of nothing since it began to.
+    var isQuiet: Bool { quiet.withLock { $0 } }
 
     func wake() {
         wakes.add()
@@ -79,6 +89,8 @@ final class RecordingClient: LoopClient {
     }
 
     let calls = Mailbox<Call>()
+    // On the loop only.
+    nonisolated(unsafe) var isLeftOver = false
     private let whenTurning: @Sendable (RecordingClient) -> Void
     private let whenDue: @Sendable (Instant) -> Void
 
@@ -97,5 +109,45 @@ final class RecordingClient: LoopClient {
     func deadlineReached(now: Instant) {
         whenDue(now)
         calls.put(.deadline)
+    }
+}
+
+extension StreamDriver {
+    /// A connection of a test, watched once its listeners are in place, and the raw socket at its other end.
+    static func connected(
+        on group: EventLoopGroup, _ settings: StreamSettings = StreamSettings(), sendBuffer: Int? = nil
+    ) throws -> (driver: StreamDriver, peer: RawSocket) {
+        let pair = try RawPair()
+        if let sendBuffer { try OptionCalls.set(pair.near.number, .sendBuffer, to: sendBuffer).get() }
+        let driver = StreamDriver(
+            group: group, adopting: try pair.near.takeDescriptor(), peer: try pair.far.address,
+            settings: StreamSettings.Shared(settings))
+        return (driver, pair.far)
+    }
+
+    /// The next bytes, as the faces ask for them; nil at the end of input.
+    func receive(timeout: Duration? = nil) async throws(Failure) -> [UInt8]? {
+        let isEager = timeout.map { $0 <= .zero } ?? false
+        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        var isNext = false
+        while true {
+            switch tryReceive(isNext: isNext, isEager: isEager) {
+            case .bytes(let bytes, _): return bytes
+            case .ended: return nil
+            case .failed(let failure): throw failure
+            case .wait:
+                if let failure = await waitToRead(deadline) { throw failure }
+                isNext = true
+            }
+        }
+    }
+
+    /// Sends all of it.
+    func send(_ bytes: [UInt8], timeout: Duration? = nil) async throws(Failure) {
+        switch beginSend(.array(bytes)) {
+        case .sent: return
+        case .failed(let failure): throw failure
+        case .queued(let ticket): try await waitForSend(ticket, timeout: timeout)
+        }
     }
 }

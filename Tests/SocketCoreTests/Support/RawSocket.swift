@@ -59,15 +59,23 @@ final class RawSocket: Sendable {
 
     // MARK: Using
 
+    /// One nonblocking call on the descriptor, which nobody closes meanwhile; fails when it is closed already, and
+    /// never meets a stranger's socket at its number.
+    private func call<Value>(_ body: (Int32) -> SystemResult<Value>) -> SystemResult<Value> {
+        owned.withLock { $0 == nil ? .failure(.badDescriptor) : body(number) }
+    }
+
     var address: SocketAddress {
-        get throws { try SocketCalls.localAddress(number).get() }
+        get throws { try call(SocketCalls.localAddress).get() }
     }
 
     /// Sends all of it, waiting for room where needed.
     func send(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
-            let result = bytes.withUnsafeBytes { StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[sent...])) }
+            let result = bytes.withUnsafeBytes { bytes in
+                call { StreamCalls.send($0, UnsafeRawBufferPointer(rebasing: bytes[sent...])) }
+            }
             if case .failure(.wouldBlock) = result { try wait(for: .writable) } else { sent += try result.get() }
         }
     }
@@ -77,7 +85,7 @@ final class RawSocket: Sendable {
         let bytes = [UInt8](repeating: 7, count: 65_536)
         var sent = 0
         while true {
-            switch bytes.withUnsafeBytes({ StreamCalls.send(number, $0) }) {
+            switch bytes.withUnsafeBytes({ bytes in call { StreamCalls.send($0, bytes) } }) {
             case .success(let count): sent += count
             case .failure(.wouldBlock): return sent
             case .failure(let error): throw error
@@ -89,7 +97,7 @@ final class RawSocket: Sendable {
     func receive(upTo limit: Int = 65_536) throws -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: limit)
         while true {
-            switch buffer.withUnsafeMutableBytes({ StreamCalls.receive(number, into: $0) }) {
+            switch buffer.withUnsafeMutableBytes({ buffer in call { StreamCalls.receive($0, into: buffer) } }) {
             case .success(let count): return Array(buffer[..<count])
             case .failure(.wouldBlock): try wait(for: .readable)
             case .failure(let error): throw error
@@ -102,7 +110,7 @@ final class RawSocket: Sendable {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         var total = 0
         while true {
-            switch buffer.withUnsafeMutableBytes({ StreamCalls.receive(number, into: $0) }) {
+            switch buffer.withUnsafeMutableBytes({ buffer in call { StreamCalls.receive($0, into: buffer) } }) {
             case .success(0), .failure(.wouldBlock): return total
             case .success(let count): total += count
             case .failure(let error): throw error
@@ -126,16 +134,17 @@ final class RawSocket: Sendable {
         guard csocket_poll(&entry, 1, generous.saturatedNanoseconds) > 0 else {
             throw WaitTimedOut(what: "\(events) of descriptor \(number)")
         }
+        // A call follows, and says so if the descriptor was closed meanwhile.
     }
 
     // MARK: Ending
 
     /// Ends our direction.
-    func finish() throws { try SocketCalls.finishOutput(number).get() }
+    func finish() throws { try call(SocketCalls.finishOutput).get() }
 
     /// Closes with RST.
     func reset() {
-        _ = OptionCalls.makeCloseAbortive(number)
+        _ = call(OptionCalls.makeCloseAbortive)
         close()
     }
 
@@ -176,14 +185,17 @@ extension SocketAddress {
 /// The descriptors of this process. Suites run side by side, so a count of all would mean nothing; but the descriptors
 /// of one test can be told by the port that it uses.
 enum OpenSockets {
-    /// How many descriptors are open whose own or whose peer's port is `port`.
-    static func count(touching port: UInt16) -> Int {
+    /// How many descriptors are open whose own or whose peer's port is one of `ports`.
+    static func count(touching ports: Set<UInt16>) -> Int {
         var count = 0
         for number in Int32(0)..<4096 {
             let local = try? SocketCalls.localAddress(number).get()
             guard let local else { continue }
-            let peer = try? SocketCalls.peerAddress(number).get()
-            if local.port == port || peer?.port == port { count += 1 }
+            if ports.contains(local.port) {
+                count += 1
+            } else if let peer = try? SocketCalls.peerAddress(number).get(), ports.contains(peer.port) {
+                count += 1
+            }
         }
         return count
     }

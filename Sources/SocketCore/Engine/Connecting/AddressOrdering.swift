@@ -45,12 +45,12 @@ package enum AddressOrdering {
         func rule(_ value: UInt64, bits: UInt64) { rank = rank << bits | value }
 
         let source = candidate.source.map(Value.init)
-        rule(source == nil ? 1 : 0, bits: 1)  // 1: avoid unusable destinations
-        rule(source.map { $0.scope == scope ? 0 : 1 } ?? 0, bits: 1)  // 2: prefer matching scope
-        rule(source.map { $0.policy.label == policy.label ? 0 : 1 } ?? 0, bits: 1)  // 5: prefer matching label
-        rule(255 - policy.precedence, bits: 8)  // 6: prefer higher precedence
-        rule(scope, bits: 4)  // 8: prefer smaller scope
-        rule(64 - (source.map(destination.commonPrefix) ?? 0), bits: 7)  // 9: use longest matching prefix
+        rule(source == nil ? 1 : 0, bits: 1) // 1: avoid unusable destinations
+        rule(source.map { $0.scope == scope ? 0 : 1 } ?? 0, bits: 1) // 2: prefer matching scope
+        rule(source.map { $0.policy.label == policy.label ? 0 : 1 } ?? 0, bits: 1) // 5: prefer matching label
+        rule(255 - policy.precedence, bits: 8) // 6: prefer higher precedence
+        rule(scope, bits: 4) // 8: prefer smaller scope
+        rule(64 - (source.map(destination.commonPrefix) ?? 0), bits: 7) // 9: use longest matching prefix
         return rank
     }
 
@@ -65,14 +65,14 @@ package enum AddressOrdering {
 
     /// The default policy table of RFC 6724 section 2.1, longest prefix first; the last row matches everything.
     private static let policies = [
-        Policy(hi: 0, lo: 1, length: 128, precedence: 50, label: 0),  // ::1
-        Policy(hi: 0, lo: 0xffff_0000_0000, length: 96, precedence: 35, label: 4),  // ::ffff:0:0
-        Policy(hi: 0, lo: 0, length: 96, precedence: 1, label: 3),  // ::
-        Policy(hi: 0x2001_0000_0000_0000, lo: 0, length: 32, precedence: 5, label: 5),  // Teredo
-        Policy(hi: 0x2002_0000_0000_0000, lo: 0, length: 16, precedence: 30, label: 2),  // 6to4
-        Policy(hi: 0x3ffe_0000_0000_0000, lo: 0, length: 16, precedence: 1, label: 12),  // 6bone
-        Policy(hi: 0xfec0_0000_0000_0000, lo: 0, length: 10, precedence: 1, label: 11),  // site-local
-        Policy(hi: 0xfc00_0000_0000_0000, lo: 0, length: 7, precedence: 3, label: 13),  // unique local
+        Policy(hi: 0, lo: 1, length: 128, precedence: 50, label: 0), // ::1
+        Policy(hi: 0, lo: 0xffff_0000_0000, length: 96, precedence: 35, label: 4), // ::ffff:0:0
+        Policy(hi: 0, lo: 0, length: 96, precedence: 1, label: 3), // ::
+        Policy(hi: 0x2001_0000_0000_0000, lo: 0, length: 32, precedence: 5, label: 5), // Teredo
+        Policy(hi: 0x2002_0000_0000_0000, lo: 0, length: 16, precedence: 30, label: 2), // 6to4
+        Policy(hi: 0x3ffe_0000_0000_0000, lo: 0, length: 16, precedence: 1, label: 12), // 6bone
+        Policy(hi: 0xfec0_0000_0000_0000, lo: 0, length: 10, precedence: 1, label: 11), // site-local
+        Policy(hi: 0xfc00_0000_0000_0000, lo: 0, length: 7, precedence: 3, label: 13), // unique local
     ]
 
     private static let anyPolicy = Policy(hi: 0, lo: 0, length: 0, precedence: 40, label: 1)

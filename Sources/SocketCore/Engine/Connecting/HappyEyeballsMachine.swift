@@ -126,6 +126,7 @@ package struct HappyEyeballsMachine<Address: Sendable & Equatable>: Sendable {
     ///   - addresses: its addresses, best first (RFC 6724 section 6).
     ///   - leading: the family of the best of all addresses known so far, which is tried first when no attempt has
     ///     started yet (RFC 8305 section 4, with a first address family count of 1).
+    /// - Returns: what to do now, in order.
     package mutating func resolved(
         _ family: HappyEyeballsFamily, _ addresses: [Address], leading: HappyEyeballsFamily = .ipv6
     ) -> [Action] {

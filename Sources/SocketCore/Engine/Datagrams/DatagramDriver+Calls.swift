@@ -4,8 +4,10 @@ extension DatagramDriver {
 
     /// Opens, prepares and binds.
     package func bind(to address: SocketAddress) throws(Failure) {
-        try checkFresh()
-        let options = state.withLock { $0.options }
+        let options = try state.withLock { state throws(Failure) in
+            try state.checkFresh()
+            return state.options
+        }
         let family = address.family ?? .v4
         let descriptor: OwnedDescriptor
         switch SocketCalls.open(family, .datagram) {
@@ -18,26 +20,17 @@ extension DatagramDriver {
         if family == .v6 { _ = OptionCalls.set(descriptor.number, .errorQueueV6, to: true) }
         if case .failure(let error) = SocketCalls.bind(descriptor.number, to: address) { throw .system(error, .bind) }
         let local = try? SocketCalls.localAddress(descriptor.number).get()
-        try checkFresh()
         var owned: OwnedDescriptor? = consume descriptor
-        state.withLock { state in
-            guard state.phase == .fresh, let descriptor = owned.take() else { return }
-            state.descriptor.adopt(descriptor)
+        try state.withLock { state throws(Failure) in
+            // Checked again: another bind or a close may have come between.
+            try state.checkFresh()
+            if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
             state.local = local
             state.phase = .bound
             state.noteActivity()
             state.outbox.emit(.listening)
         }
         requestTurn()
-    }
-
-    private func checkFresh() throws(Failure) {
-        let phase = state.withLock { $0.phase }
-        switch phase {
-        case .fresh: return
-        case .bound: throw .alreadyBound
-        case .flushing, .closed: throw .closed
-        }
     }
 
     /// Binds port 0 of `family`'s wildcard address, unless the socket is bound.
@@ -110,7 +103,8 @@ extension DatagramDriver {
                 state.noteActivity()
                 switch result {
                 case .success:
-                    return (.sent(mustYield: false), state.write.wrote(isBlocked: false, tick: tick), state.wantsTurnAfterWriting())
+                    let didClear = state.write.wrote(isBlocked: false, tick: tick)
+                    return (.sent(mustYield: false), didClear, state.wantsTurnAfterWriting())
                 case .failure(.wouldBlock):
                     let didClear = state.write.wrote(isBlocked: true, tick: tick)
                     return (.queued(state.enqueue(bytes, destination)), didClear, true)
@@ -292,6 +286,15 @@ extension DatagramDriver {
 }
 
 extension DatagramState {
+    /// Whether a bind would fit.
+    fileprivate mutating func checkFresh() throws(Failure) {
+        switch phase {
+        case .fresh: return
+        case .bound: throw .alreadyBound
+        case .flushing, .closed: throw .closed
+        }
+    }
+
     fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
         switch phase {
         case .flushing, .closed: ignoresListeners ? .aborted() : .closed
@@ -302,7 +305,8 @@ extension DatagramState {
     }
 
     fileprivate mutating func wantsTurnAfterReading() -> Bool {
-        let interest: ReadMachine.Interest = readers.isEmpty ? (outbox.hasListener(.message) ? .listeners : []) : .reader
+        var interest: ReadMachine.Interest = []
+        if !readers.isEmpty { interest = .reader } else if outbox.hasListener(.message) { interest = .listeners }
         return !interest.isEmpty && read.hasDemand(interest)
     }
 

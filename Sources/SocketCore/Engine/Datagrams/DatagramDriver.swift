@@ -20,8 +20,6 @@ package final class DatagramDriver: LoopClient {
     nonisolated(unsafe) package var isLeftOver = false
 
     private static let readBudget = 16
-    /// How often a datagram is sent again that met the errors of others.
-    private static let retryLimit = 16
     /// How many deliveries: each may start the next one, as a completion that receives again does.
     private static let deliveryBudget = 32
 
@@ -195,13 +193,12 @@ package final class DatagramDriver: LoopClient {
             bytes.withUnsafeBytes { DatagramCalls.send(number, $0, to: destination) }
         }
         var result = attempt()
-        // Several errors may wait, and the queue may have been emptied by the loop between the call and our look at it:
-        // so the call is repeated without having found one, too. Bounded, since the error may be this call's own.
-        var retries = 0
-        while case .failure(let error) = result, error.isFromNetwork, retries < DatagramDriver.retryLimit {
-            let wasFound = takeErrors(number)
-            guard wasFound || retries == 0 || error == .connectionRefused else { break }
-            retries += 1
+        // Once even when the queue is empty: the loop may have emptied it first. And again while it is not, since the
+        // next refusal may arrive meanwhile; bounded, like `takeErrors`. What is this datagram's own fault stays.
+        for round in 0..<16 {
+            guard case .failure(let error) = result, error.isFromNetwork else { break }
+            let found = takeErrors(number)
+            guard found || round == 0 || error == .connectionRefused else { break }
             result = attempt()
         }
         return result.map { _ in }

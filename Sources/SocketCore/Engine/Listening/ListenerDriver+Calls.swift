@@ -4,8 +4,10 @@ extension ListenerDriver {
 
     /// Opens, prepares, binds and listens. Does not block.
     package func listen(on address: SocketAddress, backlog: Int) throws(Failure) {
-        try checkFresh()
-        let options = state.withLock { $0.options }
+        let options = try state.withLock { state throws(Failure) in
+            try state.checkFresh()
+            return state.options
+        }
         let descriptor: OwnedDescriptor
         switch SocketCalls.open(address.family ?? .v4, .stream) {
         case .success(let opened): descriptor = opened
@@ -18,24 +20,16 @@ extension ListenerDriver {
             throw .system(error, .listen)
         }
         let local = try? SocketCalls.localAddress(descriptor.number).get()
-        try checkFresh()
         var owned: OwnedDescriptor? = consume descriptor
-        state.withLock { state in
+        try state.withLock { state throws(Failure) in
+            // Checked again: another listen or a close may have come between.
+            try state.checkFresh()
             if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
             state.local = local
             state.phase = .listening
             state.outbox.emit(.listening)
         }
         requestTurn()
-    }
-
-    private func checkFresh() throws(Failure) {
-        let phase = state.withLock { $0.phase }
-        switch phase {
-        case .fresh: return
-        case .listening: throw .alreadyBound
-        case .closing, .closed: throw .closed
-        }
     }
 
     // MARK: Taking connections
@@ -254,5 +248,16 @@ extension ListenerDriver {
         guard let number = state.withLock({ $0.descriptor.lend() }) else { return nil }
         defer { state.withLock { _ = $0.descriptor.giveBack() } }
         return body(number)
+    }
+}
+
+extension ListenerState {
+    /// Whether a listen would fit.
+    fileprivate mutating func checkFresh() throws(Failure) {
+        switch phase {
+        case .fresh: return
+        case .listening: throw .alreadyBound
+        case .closing, .closed: throw .closed
+        }
     }
 }

@@ -46,7 +46,9 @@ struct ListenerState: ~Copyable {
 
     /// What to do next. `mayAccept`: the turn's budget is not used up.
     mutating func step(mayAccept: Bool) -> Step {
-        if phase == .listening, !hasHandle, outbox.listeners.isEmpty, outbox.isIdle, waiters.isEmpty { phase = .closing }
+        if phase == .listening, !hasHandle, outbox.listeners.isEmpty, outbox.isIdle, waiters.isEmpty {
+            phase = .closing
+        }
         if isReleased, !hasEmittedClose {
             hasEmittedClose = true
             outbox.emitClose(nil)

@@ -1,5 +1,3 @@
-internal import CSocketShims
-
 /// One thread with one poller, a job queue and timers. Each socket belongs to one loop for life.
 ///
 /// A turn: run the jobs, wait for events (not at all when work is left over), hand the events out, serve what earlier
@@ -79,7 +77,7 @@ package final class EventLoop: Sendable {
 
     /// Whether the calling thread is this loop's.
     package var isCurrent: Bool {
-        csocket_current_loop() == Unmanaged.passUnretained(self).toOpaque()
+        ThreadCalls.currentLoop == Unmanaged.passUnretained(self).toOpaque()
     }
 
     // MARK: Work
@@ -163,24 +161,41 @@ package final class EventLoop: Sendable {
     // MARK: The thread
 
     private func run() {
-        csocket_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
+        ThreadCalls.currentLoop = Unmanaged.passUnretained(self).toOpaque()
         takeInbox()
-        while !isFinished {
+        while !isIdleAndStopping || !endUnlessTold() {
             runJobs()
             wait()
             serveLeftovers()
             takeInbox()
             expireTimers()
         }
-        csocket_set_current_loop(nil)
-        let done = own.pointee.stopped.take()
-        own.pointee.executorOwner = nil
-        done?()
+        ThreadCalls.currentLoop = nil
     }
 
-    private var isFinished: Bool {
+    private var isIdleAndStopping: Bool {
         own.pointee.isStopping && own.pointee.registrations.count == 0 && own.pointee.jobs.isEmpty
-            && inbox.withLock { $0.tasks.isEmpty }
+    }
+
+    /// Ends the thread, unless somebody has handed in work. Whoever does so from here on, because it still holds the
+    /// loop or runs a task on it, starts another thread, which ends in the same way.
+    private func endUnlessTold() -> Bool {
+        let owner = own.pointee.executorOwner.take()
+        let done = own.pointee.stopped.take()
+        let hasEnded = inbox.withLock { inbox in
+            guard inbox.tasks.isEmpty else { return false }
+            inbox.isStarted = false
+            inbox.isWakeupPending = false
+            return true
+        }
+        // From here on `own` belongs to the next thread.
+        if hasEnded {
+            done?()
+        } else {
+            own.pointee.executorOwner = owner
+            own.pointee.stopped = done
+        }
+        return hasEnded
     }
 
     private func wait() {

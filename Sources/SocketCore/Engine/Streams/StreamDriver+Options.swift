@@ -9,11 +9,11 @@ extension StreamDriver {
             return state.descriptor.lend()
         }
         if let number { try apply(options, to: number) }
-        var changed = settings
-        // Kept too: a later descriptor of this socket (bind, then another attempt to connect) gets them as well.
-        changed.kernel = changed.kernel.overlaid(with: options)
-        change(&changed)
-        settings = changed
+        changeSettings { settings in
+            // Kept too: a later descriptor of this socket (bind, then another attempt to connect) gets them as well.
+            settings.kernel = settings.kernel.overlaid(with: options)
+            change(&settings)
+        }
         if number != nil { return }
         // An attempt to connect may have made its descriptor before: it gets them when it has won, or now if it has.
         let late: Int32? = state.withLock { state in

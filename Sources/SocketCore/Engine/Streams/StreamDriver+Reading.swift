@@ -130,7 +130,7 @@ extension StreamDriver {
             if isServing, state.isServingCancelled { return (.cancelled(), false) }
             state.servedInARow = 0
             let ticket = ticket ?? state.nextTicket()
-            state.readers.append(Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: isServing))
+            state.add(Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: isServing))
             return (nil, state.use() || deadline < state.timer || state.wantsTurnAfterReading())
         }
         if mustTurn { requestTurn() }
@@ -163,7 +163,7 @@ extension StreamDriver {
 
     /// The first waiting reader has the turn: a task reads for itself, for a handler the loop does. Returns the next
     /// step.
-    func serveReader(mayRead: Bool) -> StreamState.Step {
+    func serveReader() -> StreamState.Step {
         let (reader, number, tick): (Waiting<StreamState.Reader>?, Int32?, UInt32) = state.withLock { state in
             let reader = state.readers.popFirst()
             if reader == nil { state.read.relinquish() }
@@ -172,8 +172,10 @@ extension StreamDriver {
         switch reader?.waiter {
         case .handler(let body):
             guard let reader, let number else { break }
-            return read(for: reader, body, number, tick, mayRead: mayRead)
-        case .task(let waiter): waiter.resume()
+            return read(for: reader, body, number, tick)
+        case .task(let waiter):
+            countRead(.success(0))
+            waiter.resume()
         case nil: break
         }
         return state.withLock { $0.step(mayRead: mayRead) }
@@ -181,10 +183,11 @@ extension StreamDriver {
 
     private func read(
         for reader: Waiting<StreamState.Reader>, _ body: @Sendable (Result<[UInt8]?, Failure>) -> Void,
-        _ number: Int32, _ tick: UInt32, mayRead: Bool
+        _ number: Int32, _ tick: UInt32
     ) -> StreamState.Step {
         let buffer = Scratch.buffer
         let received = StreamCalls.receive(number, into: buffer)
+        countRead(received)
         let result: Result<[UInt8]?, Failure>
         switch received {
         case .success(0): result = .success(nil)
@@ -208,13 +211,14 @@ extension StreamDriver {
         if didClear { rearm(.read) }
         guard isDirect else { return state.withLock { $0.step(mayRead: mayRead) } }
         body(result)
-        return endDelivery(mayRead: mayRead)
+        return endDelivery()
     }
 
     /// One read for the message listeners. Returns the next step.
-    func readForListeners(_ number: Int32, _ tick: UInt32, mayRead: Bool) -> StreamState.Step {
+    func readForListeners(_ number: Int32, _ tick: UInt32) -> StreamState.Step {
         let buffer = Scratch.buffer
         let result = StreamCalls.receive(number, into: buffer)
+        countRead(result)
         guard case .success(let count) = result, count > 0 else {
             let (didClear, step, left) = state.withLock { state in
                 let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
@@ -241,7 +245,7 @@ extension StreamDriver {
         if didClear { rearm(.read) }
         guard isDirect else { return state.withLock { $0.step(mayRead: mayRead) } }
         listeners.tell(event)
-        return endDelivery(mayRead: mayRead)
+        return endDelivery()
     }
 
     /// Looks, without taking anything, whether the peer's direction is over.
@@ -271,13 +275,14 @@ extension StreamDriver {
     func discard(_ number: Int32, _ tick: UInt32) {
         let buffer = Scratch.buffer
         let result = StreamCalls.receive(number, into: buffer)
+        countRead(result)
         let didClear = state.withLock { state in
             let outcome = ReadMachine.Outcome(result, limit: buffer.count)
             let didClear = state.read.finish(outcome, tick: tick)
             if case .bytes(let count, _) = outcome { state.discarded += count }
             if outcome == .failed {
                 state.failDiscarding()
-            } else if state.discarded > StreamSettings.discardLimit {
+            } else if state.discarded > state.shared.values.discardLimit {
                 state.giveUpDiscarding()
             }
             return didClear
@@ -310,7 +315,8 @@ extension StreamState {
     /// Whether somebody behind the reader that just finished, or just queued, can be served right away.
     fileprivate mutating func wantsTurnAfterReading() -> Bool {
         if life.request != nil || !outbox.isEmpty { return true }
-        let interest: ReadMachine.Interest = readers.isEmpty ? (outbox.hasListener(.message) ? .listeners : []) : .reader
+        var interest: ReadMachine.Interest = []
+        if !readers.isEmpty { interest = .reader } else if outbox.hasListener(.message) { interest = .listeners }
         return read.hasDemand(interest)
     }
 
@@ -336,6 +342,10 @@ extension StreamState {
 
     /// The connection broke while input was thrown away: there is nobody left to be polite to.
     fileprivate mutating func failDiscarding() {
-        if life.phase == .discarding { giveUpDiscarding() } else { life.close(.failed(.system(.connectionReset, .receive))) }
+        if life.phase == .discarding {
+            giveUpDiscarding()
+        } else {
+            life.close(.failed(.system(.connectionReset, .receive)))
+        }
     }
 }

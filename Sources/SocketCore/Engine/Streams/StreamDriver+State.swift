@@ -56,19 +56,21 @@ extension StreamDriver {
     package var descriptorNumber: Int32? { state.withLock { $0.life.isClosed ? nil : $0.descriptor.number } }
 
     /// What can be set about the socket.
-    package var settings: StreamSettings {
-        get { state.withLock { $0.shared.values } }
-        set {
-            // The old value goes outside of the lock: it may hold a closure of the program.
-            let (before, mustTurn) = state.withLock { state in
-                let before = state.shared
-                state.shared = StreamSettings.Shared(newValue)
-                state.noteActivity()
-                return (before, state.isRegistered)
-            }
-            if mustTurn { requestTurn() }
-            withExtendedLifetime(before) {}
+    package var settings: StreamSettings { state.withLock { $0.shared.values } }
+
+    /// Changes what can be set. `change` runs under the lock, so that no other change is lost.
+    package func changeSettings(_ change: (inout StreamSettings) -> Void) {
+        // The old value goes outside of the lock: it may hold a closure of the program.
+        let (before, mustTurn) = state.withLock { state in
+            let before = state.shared
+            var values = before.values
+            change(&values)
+            state.shared = StreamSettings.Shared(values)
+            state.noteActivity()
+            return (before, state.isRegistered)
         }
+        if mustTurn { requestTurn() }
+        withExtendedLifetime(before) {}
     }
 
     /// Lends the descriptor to `body`; nil without calling it when there is none.

@@ -16,7 +16,8 @@ extension StreamDriver {
         fileprivate func remainder(after sent: Int) -> WriteMachine.Remainder {
             switch self {
             case .array(let array): WriteMachine.Remainder(bytes: array, offset: sent, sentBefore: 0)
-            case .borrowed(let bytes): WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
+            case .borrowed(let bytes):
+                WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
             }
         }
     }
@@ -75,6 +76,11 @@ extension StreamDriver {
             if count == bytes.count {
                 return (.sent(mustYield: state.servedAtOnce()), didClear, state.wantsTurnAfterWriting())
             }
+            if state.life.isClosed {
+                // Reset meanwhile: those who waited have been told, and nobody would tell this one.
+                let ended = state.life.failure ?? .aborted()
+                return (.failed(ended.with(sent: count, remaining: bytes.count - count)), didClear, false)
+            }
             let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }
@@ -128,6 +134,7 @@ extension StreamDriver {
                 return (true, failure, true)
             }
             state.servedInARow = 0
+            if deadline != .never { state.mayExpire = true }
             return (false, nil, state.use() || deadline < state.timer)
         }
         if isOver { waiter.resume(failure) }

@@ -20,8 +20,12 @@ package final class StreamDriver: LoopClient {
     // Set before the serving task makes its first call.
     @exclusivity(unchecked) nonisolated(unsafe) package var servingTask: ServingTask?
 
-    /// How many reads one turn may make.
-    private static let readBudget = 16
+    /// What one turn may read, in bytes; a read counts as 16 KiB at least. So a turn makes 16 reads at most, and takes
+    /// 256 KiB at most.
+    private static let readBudget = 256 * 1024
+    private static let leastCost = 16 * 1024
+    // What is left of it. On the loop only.
+    nonisolated(unsafe) private var readAllowance = StreamDriver.readBudget
     /// How many deliveries one turn may make: each may start the next one, as a completion that sends again does, and
     /// such a chain must not keep the loop from its other sockets.
     private static let deliveryBudget = 32
@@ -111,16 +115,15 @@ package final class StreamDriver: LoopClient {
         isServicing = true
         defer { isServicing = false }
         var step = first
-        var reads = 0
+        readAllowance = StreamDriver.readBudget
         var deliveries = 0
         while true {
-            let mayRead = reads < StreamDriver.readBudget
             switch step {
             case .nothing: return
             case .yield:
                 loop.yieldTurn(self)
                 return
-            case .end: state.withLock { $0.takeRequest() }.perform()
+            case .end: state.withLock { $0.takeRequest(peer: peer.family == nil ? nil : peer) }.perform()
             case .register(let number): register(number)
             case .release(let number, let isAbortive): release(number, isAbortive: isAbortive)
             case .deliver:
@@ -129,7 +132,7 @@ package final class StreamDriver: LoopClient {
                     return
                 }
                 deliveries += 1
-                step = deliver(mayRead: mayRead)
+                step = deliver()
                 continue
             case .flush(let number): flush(number)
             case .shutDown(let number):
@@ -137,17 +140,13 @@ package final class StreamDriver: LoopClient {
                 _ = SocketCalls.finishOutput(number)
                 state.withLock { $0.didShutDown() }.perform()
             case .resume:
-                reads += 1
-                step = serveReader(mayRead: reads < StreamDriver.readBudget)
+                step = serveReader()
                 continue
             case .read(let number, let tick):
-                reads += 1
-                step = readForListeners(number, tick, mayRead: reads < StreamDriver.readBudget)
+                step = readForListeners(number, tick)
                 continue
             case .probe(let number, let tick): probe(number, tick)
-            case .discard(let number, let tick):
-                reads += 1
-                discard(number, tick)
+            case .discard(let number, let tick): discard(number, tick)
             case .setTimer(let deadline):
                 if let timer { loop.cancelTimer(timer) }
                 timer = loop.setTimer(deadline, for: self)
@@ -156,13 +155,21 @@ package final class StreamDriver: LoopClient {
         }
     }
 
+    /// Whether this turn may go on reading.
+    var mayRead: Bool { readAllowance > 0 }
+
+    /// This turn has read.
+    func countRead(_ result: SystemResult<Int>) {
+        readAllowance -= max((try? result.get()) ?? 0, StreamDriver.leastCost)
+    }
+
     /// Tells what is next in the outbox. Returns the next step.
-    private func deliver(mayRead: Bool) -> StreamState.Step {
+    private func deliver() -> StreamState.Step {
         let isOnLoop = state.withLock { $0.shared.values.delivery.isLoop }
         guard let delivery = state.withLock({ $0.outbox.beginDelivery() }) else { return .nothing }
         if isOnLoop {
             delivery.perform()
-            return endDelivery(mayRead: mayRead)
+            return endDelivery()
         }
         if case .executor(let run) = state.withLock({ $0.shared.values.delivery }) {
             run { [self] in
@@ -175,7 +182,7 @@ package final class StreamDriver: LoopClient {
     }
 
     /// A delivery that was made on the loop is over. Returns the next step.
-    func endDelivery(mayRead: Bool) -> StreamState.Step {
+    func endDelivery() -> StreamState.Step {
         state.withLock { state in
             state.outbox.endDelivery()
             return state.step(mayRead: mayRead)

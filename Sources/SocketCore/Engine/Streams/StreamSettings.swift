@@ -14,7 +14,7 @@ package struct StreamSettings: Sendable {
     package var kernel = KernelOptions()
 
     /// How much input close() throws away before it gives up on the peer, in bytes.
-    package static let discardLimit = 16 * 1024 * 1024
+    package var discardLimit = 16 * 1024 * 1024
 
     package init() {}
 

@@ -59,47 +59,50 @@ struct StreamState: ~Copyable {
         case yield
     }
 
-    var descriptor = SharedDescriptor()
-    var life = LifecycleMachine()
+    // What every message touches comes first and stays together: with thousands of connections each line of memory
+    // costs a miss.
     var read = ReadMachine()
-    var write = WriteMachine()
-    var outbox = Outbox()
+    var life = LifecycleMachine()
+    /// The loop may watch the descriptor: its first listeners and handlers are in place.
+    var isWatched = false
+    var isRegistered = false
+    private(set) var isReleased = false
+    /// The program still holds the socket object.
+    var hasHandle = true
+    /// Receives and sends of tasks that did not have to wait, since the last that had to.
+    var servedInARow: UInt8 = 0
+    /// There may be a deadline to watch for.
+    var mayExpire = false
+    var descriptor = SharedDescriptor()
     var shared = StreamSettings.Shared.standard
-    /// Options were set while an attempt to connect had its descriptor already.
-    var hasLateOptions = false
-
-    var connecting: Waiter?
-    /// Names the connect under way for its cancellation.
-    var connectTicket: Ticket?
+    var outbox = Outbox()
+    var write = WriteMachine()
     var readers = WaiterQueue<Reader>()
+    private var lastTicket: UInt64 = 0
+
     var senders: [Sender] = []
     private var hasGivenUp = false
     var finishers: [Waiter] = []
     var closers: [Waiter] = []
-
+    var connecting: Waiter?
+    /// Names the connect under way for its cancellation.
+    var connectTicket: Ticket?
     var lastError: Failure?
     /// What ended our direction before its time: every later send is told so.
     var outputError: SystemError?
-    private var lastTicket: UInt64 = 0
 
-    /// The loop may watch the descriptor: its first listeners and handlers are in place.
-    var isWatched = false
     /// The next use of the socket starts watching it.
     var isWatchedWhenUsed = false
-    var isRegistered = false
-    private(set) var isReleased = false
+    /// Options were set while an attempt to connect had its descriptor already.
+    var hasLateOptions = false
     private var wantsReset = false
     /// The call that met the error that ends the socket tells of it, so `error` need not.
     var wasFailureReported = false
-    /// The program still holds the socket object.
-    var hasHandle = true
     var isServingCancelled = false
     private var hasEmittedEnd = false
     private var hasEmittedClose = false
 
     var discarded = 0
-    /// Receives and sends of tasks that did not have to wait, since the last that had to.
-    var servedInARow: UInt8 = 0
     private static let servedInARowLimit: UInt8 = 32
     private var closeDeadline = Instant.never
     private var lingerDeadline = Instant.never
@@ -193,7 +196,9 @@ struct StreamState: ~Copyable {
     }
 
     private mutating func timerStep() -> Step {
+        guard mayExpire else { return .nothing }
         let deadline = earliestDeadline()
+        if deadline == .never { mayExpire = false }
         guard deadline < timer else { return .nothing }
         timer = deadline
         return .setTimer(deadline)
@@ -218,8 +223,9 @@ struct StreamState: ~Copyable {
         life.close(.flush)
     }
 
-    /// Takes up what was asked for: the next stage begins, and these operations end.
-    mutating func takeRequest() -> Endings {
+    /// Takes up what was asked for: the next stage begins, and these operations end. `peer` is for those who are told of
+    /// an error.
+    mutating func takeRequest(peer: SocketAddress? = nil) -> Endings {
         var endings = Endings()
         guard let request = life.takeRequest() else { return endings }
         let isConnecting = connecting != nil
@@ -228,6 +234,7 @@ struct StreamState: ~Copyable {
         case .flush:
             endReaders(with: .aborted(), &endings)
             write.beginFinishing()
+            mayExpire = true
             closeDeadline = .now.advanced(by: shared.values.linger ?? shared.values.closeTimeout)
         case .reset:
             wantsReset = true
@@ -240,13 +247,19 @@ struct StreamState: ~Copyable {
             endReaders(with: failure, &endings)
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: failure, &endings)
-            if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, nil)) }
+            if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, peer)) }
         }
         return endings
     }
 
     private mutating func endReaders(with failure: Failure, _ endings: inout Endings) {
         while let reader = readers.popFirst() { end(reader, with: failure, &endings) }
+    }
+
+    /// A reader waits, behind the others.
+    mutating func add(_ reader: Waiting<Reader>) {
+        if reader.deadline != .never { mayExpire = true }
+        readers.append(reader)
     }
 
     /// A reader waits no longer. A handler hears so in the order of events.
@@ -316,7 +329,9 @@ struct StreamState: ~Copyable {
 
     /// Something was sent or received.
     mutating func noteActivity() {
-        if shared.values.idleTimeout != nil { lastActivity = .now }
+        guard shared.values.idleTimeout != nil else { return }
+        lastActivity = .now
+        mayExpire = true
     }
 
     /// Handles what is due. Returns whether the kernel's queue should be looked at, and whose operations end.
@@ -385,6 +400,7 @@ struct StreamState: ~Copyable {
         if life.phase == .flushing {
             if let linger = shared.values.linger, linger > .zero {
                 life.advance(to: .lingering)
+                mayExpire = true
                 lingerDeadline = .now
             } else {
                 beginDiscarding(&endings)
@@ -408,6 +424,7 @@ struct StreamState: ~Copyable {
 
     private mutating func beginDiscarding(_ endings: inout Endings) {
         life.advance(to: .discarding)
+        mayExpire = true
         closeDeadline = .now.advanced(by: shared.values.closeTimeout)
         endClosers(&endings)
     }
@@ -431,6 +448,7 @@ extension Failure {
         case .system(let error, let call, _, _): .system(error, call, sent: sent, remaining: remaining)
         case .timedOut: .timedOut(sent: sent, remaining: remaining)
         case .cancelled: .cancelled(sent: sent, remaining: remaining)
+        case .aborted: .aborted(sent: sent, remaining: remaining)
         default: self
         }
     }

@@ -1,5 +1,3 @@
-internal import CSocketShims
-
 /// The task that serves a socket: one cancellation handler, installed when it starts, stands for all of its waits.
 ///
 /// A cancellation handler costs more than everything else about a wait together, so calls recognise this task and do
@@ -10,9 +8,10 @@ package struct ServingTask: Sendable {
 
     /// The calling task; nil outside of tasks.
     package static var current: ServingTask? {
-        csocket_current_task().map { ServingTask(identity: UInt(bitPattern: $0)) }
+        let identity = ThreadCalls.currentTask
+        return identity == 0 ? nil : ServingTask(identity: identity)
     }
 
     /// Whether the caller runs in this task.
-    package var isCurrent: Bool { UInt(bitPattern: csocket_current_task()) == identity }
+    package var isCurrent: Bool { ThreadCalls.currentTask == identity }
 }

@@ -12,7 +12,7 @@ package enum Waiter: Sendable {
     /// Ends the wait: nil is success. Never under a lock.
     package func resume(_ failure: Failure? = nil) {
         switch self {
-        case .task(let continuation): continuation.resume(returning: failure)
+        case .task(let continuation): Sanitizer.ignoring { continuation.resume(returning: failure) }
         case .handler(let body): body(failure)
         }
     }

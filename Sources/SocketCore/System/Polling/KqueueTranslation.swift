@@ -67,6 +67,7 @@ package enum KqueueTranslation {
     ///   - event: an event as kevent(2) returned it.
     ///   - isSendingEnded: whether we ended our own direction with shutdown(2). That too sets EV_EOF on EVFILT_WRITE
     ///     while the peer may go on sending, so without an error it is then no hang-up.
+    /// - Returns: the event in the engine's vocabulary.
     package static func translate(_ event: KqueueEvent, isSendingEnded: Bool = false) -> KqueueMeaning {
         // Before the filter: an event with EV_ERROR answers a change that we asked for, and nothing else in it counts.
         if event.flags & KqueueEvent.error != 0 { return answer(to: event) }

@@ -135,7 +135,8 @@ import Testing
         do {
             let made = Captured()
             captured = made
-            outbox.add(listener(1, .drain) { _ in heard.note("drain \(ObjectIdentifier(made) == ObjectIdentifier(made))") })
+            outbox.add(
+                listener(1, .drain) { _ in heard.note("drain \(ObjectIdentifier(made) == ObjectIdentifier(made))") })
             outbox.add(listener(2, .close) { _ in heard.note("close") })
         }
         outbox.emit(.drain)

@@ -33,10 +33,13 @@ import Testing
         Row(
             "an event between would-block and its report is not lost", .ready(.readable), .take(1), .ready(.readable),
             .finish(.wouldBlock, tick: 1), .take(2)),
-        Row("a connection that was gone again does not stop it", .ready(.readable), .take(1), .finish(.lost, tick: 1), .take(1)),
+        Row(
+            "a connection that was gone again does not stop it", .ready(.readable), .take(1), .finish(.lost, tick: 1),
+            .take(1)),
         Row(
             "out of descriptors: a pause, also for new events", .ready(.readable), .take(1),
-            .finish(.exhausted, tick: 1, pause: .milliseconds(10)), .take(nil), .admit(.wait), .ready(.readable), .take(nil),
+            .finish(.exhausted, tick: 1, pause: .milliseconds(10)), .take(nil), .admit(.wait), .ready(.readable),
+            .take(nil),
             .resume, .take(3)),
         Row(
             "after the pause the backlog is looked at without an event", .ready(.readable), .take(1),
@@ -46,7 +49,8 @@ import Testing
             "pauses grow, and a success makes them short again", .ready(.readable), .take(1),
             .finish(.exhausted, tick: 1, pause: .milliseconds(10)), .resume, .take(2),
             .finish(.exhausted, tick: 2, pause: .milliseconds(20)), .resume, .take(3),
-            .finish(.exhausted, tick: 3, pause: .milliseconds(40)), .resume, .take(4), .finish(.accepted, tick: 4), .take(4),
+            .finish(.exhausted, tick: 3, pause: .milliseconds(40)), .resume, .take(4), .finish(.accepted, tick: 4),
+            .take(4),
             .finish(.exhausted, tick: 4, pause: .milliseconds(10))),
     ]
 
@@ -84,7 +88,8 @@ import Testing
     @Test(
         arguments: [
             (.wouldBlock, .wouldBlock), (.tooManyOpenFiles, .exhausted), (.tooManyOpenFilesInSystem, .exhausted),
-            (.noBufferSpace, .exhausted), (.outOfMemory, .exhausted), (.connectionAborted, .lost), (.protocolError, .lost),
+            (.noBufferSpace, .exhausted), (.outOfMemory, .exhausted), (.connectionAborted, .lost),
+            (.protocolError, .lost),
             (.notPermitted, .lost), (.hostUnreachable, .lost), (.networkDown, .lost), (.timedOut, .lost),
         ] as [(SystemError, AcceptMachine.Outcome)])
     func outcome_ofAnError_isThis(_ error: SystemError, _ outcome: AcceptMachine.Outcome) {

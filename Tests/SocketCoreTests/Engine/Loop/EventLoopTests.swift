@@ -311,19 +311,17 @@ import Testing
             while !seen.contains(.readable) {
                 if case .ready(let events) = try await client.calls.take() { seen.formUnion(events) }
             }
-            let (waits, wakes) = (poller.waits, poller.wakes)
             // It goes to wait after its last event by itself.
-            let settled = Journal<Int>()
+            let name = "socket-loop-\(loop.number)"
             try await eventually("the loop has gone to wait") {
-                settled.note(waits.value)
-                return settled.entries.suffix(10).allSatisfy { $0 == waits.value } && settled.entries.count > 10
+                poller.isQuiet && ProcessThreads.named(name).allSatisfy(\.isAsleep)
             }
-            let before = (waits.value, wakes.value)
-            let sleeps = ProcessThreads.named("socket-loop-\(loop.number)").first?.sleeps
+            let before = (poller.waits.value, poller.wakes.value)
+            let sleeps = ProcessThreads.named(name).first?.sleeps
             // Not a wait for something: the time in which nothing may happen.
             try await Task.sleep(for: .milliseconds(150))
-            #expect((waits.value, wakes.value) == before)
-            #expect(ProcessThreads.named("socket-loop-\(loop.number)").first?.sleeps == sleeps)
+            #expect((poller.waits.value, poller.wakes.value) == before)
+            #expect(ProcessThreads.named(name).first?.sleeps == sleeps)
             try await onLoop(loop) { loop.deregister(pair.near.number, token) }
         }
     }
@@ -338,7 +336,7 @@ import Testing
             loop.execute {
                 entered.put(())
                 let end = Instant.now.advanced(by: generous)
-                while !mayGo.withLock({ $0 }), Instant.now < end {}
+                while !mayGo.withLock({ $0 }), Instant.now < end { ProcessThreads.yield() }
             }
             try await entered.take()
             let before = poller.wakes.value

@@ -40,7 +40,7 @@ import Testing
     @Test(
         arguments: [
             (0, 25, [1, 0, 2]), (0, 40, [1, 2, 0]), (2, 5, [2, 0, 1]), (1, 20, [0, 1, 2]),
-            (0, 20, [1, 0, 2]),  // behind its equal: a move counts as a new insertion
+            (0, 20, [1, 0, 2]), // behind its equal: a move counts as a new insertion
         ] as [(Int, Int64, [Int])])
     func aMovedEntryComesOutAtItsNewPlace(_ index: Int, _ deadline: Int64, _ order: [Int]) {
         var heap = TimerHeap<Int>()

@@ -66,7 +66,8 @@ import Testing
         Row("reset overtakes close", [.open, .close, .reset], .open, request: .reset),
         Row("nothing overtakes reset", [.open, .reset, .close, .fail], .open, request: .reset),
         Row("a failure overtakes close", [.open, .close, .fail, .take], .closed, failure: Event.failure),
-        Row("close does not overtake a failure", [.open, .fail, .close, .reset, .take], .closed, failure: Event.failure),
+        Row(
+            "close does not overtake a failure", [.open, .fail, .close, .reset, .take], .closed, failure: Event.failure),
         Row("a failure while flushing", [.open, .close, .take, .fail, .take], .closed, failure: Event.failure),
         Row("a failure while discarding", [.open, .close, .take, .discarding, .fail], .discarding),
         Row("a second close", [.open, .close, .close, .take, .close], .flushing),

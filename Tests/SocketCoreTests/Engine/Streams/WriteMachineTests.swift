@@ -178,7 +178,8 @@ import Testing
         var machine = WriteMachineTests.opened()
         #expect(machine.admit() == .write(tick: 1))
         #expect(machine.wrote(2, of: 6, tick: 1) == true)
-        machine.enqueue(.init(bytes: [1, 2, 3, 4, 5, 6], offset: 2), ticket: WriteMachineTests.ticket(1), atFront: true)
+        machine.enqueue(
+            .init(bytes: [1, 2, 3, 4, 5, 6], offset: 2), ticket: WriteMachineTests.ticket(1), atFront: true)
         #expect(machine.withdraw(WriteMachineTests.ticket(1)) == .detached(sent: 2, remaining: 4))
     }
 
@@ -191,7 +192,7 @@ import Testing
             Issue.record("nothing to flush")
             return
         }
-        #expect(machine.withdraw(WriteMachineTests.ticket(1)) == .detached(sent: 0, remaining: 2))
+        #expect(machine.withdraw(WriteMachineTests.ticket(1)) == .underWay)
         #expect(machine.endFlush(2, of: 2, tick: tick).ended.map(\.sent) == [2])
     }
 
@@ -315,24 +316,25 @@ import Testing
         }
     }
 
-    @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6, 7, 8])
+    /// Repeats itself after 251 bytes only.
+    private static let pattern = (0..<80_000).map { UInt8($0 % 251) }
+
+    @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6])
     func machine_agreesWithANaiveModel(_ seed: UInt64) {
         var generator = SplitMix(seed)
         var machine = WriteMachineTests.opened()
         var naive = Naive()
         var out: [UInt8] = []
         var ended: [Ticket] = []
-        var stamp: UInt8 = 0
+        var stamp = 0
         let sizes = [1, 2, 3, 10, 500, 5_000, 16_383, 16_384, 20_000, 70_000]
-        for number in UInt64(1)...800 {
+        for number in UInt64(1)...500 {
             switch Int.random(in: 0..<8, using: &generator) {
             case 0...2:
                 // Each byte is told from its neighbours, so that a wrong order or a gap shows.
                 let size = sizes.randomElement(using: &generator) ?? 1
-                let bytes = (0..<size).map { _ in
-                    stamp = stamp &* 5 &+ 3
-                    return stamp
-                }
+                let bytes = Array(WriteMachineTests.pattern[stamp..<(stamp + size)])
+                stamp = (stamp + size) % 251
                 let room = Int.random(in: 0...(2 * size), using: &generator)
                 WriteMachineTests.send(bytes, number, room: room, &machine, &naive, &out)
             case 3...5:
@@ -344,7 +346,8 @@ import Testing
                 naive.write(flushed?.bytes.count ?? 0)
             default:
                 let some = Ticket(number: UInt64.random(in: 1...number, using: &generator))
-                let ticket = Bool.random(using: &generator) ? some : naive.queue.randomElement(using: &generator)?.ticket ?? some
+                let ticket =
+                    Bool.random(using: &generator) ? some : naive.queue.randomElement(using: &generator)?.ticket ?? some
                 #expect(machine.withdraw(ticket) == naive.withdraw(ticket), "step \(number)")
             }
             #expect(machine.queuedBytes == naive.queuedBytes, "step \(number)")
@@ -366,7 +369,8 @@ import Testing
 
     /// As the driver does it: at once when admitted, else queued; the rest of a direct write goes to the front.
     private static func send(
-        _ bytes: [UInt8], _ number: UInt64, room: Int, _ machine: inout Machine, _ naive: inout Naive, _ out: inout [UInt8]
+        _ bytes: [UInt8], _ number: UInt64, room: Int, _ machine: inout Machine, _ naive: inout Naive,
+        _ out: inout [UInt8]
     ) {
         let ticket = Ticket(number: number)
         switch machine.admit() {

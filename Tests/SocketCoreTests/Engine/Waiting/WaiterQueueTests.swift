@@ -2,7 +2,9 @@ import SocketCore
 import Testing
 
 @Suite struct WaiterQueueTests {
-    private static func waiting(_ number: UInt64, deadline: Instant = .never, isServing: Bool = false) -> Waiting<Waiter> {
+    private static func waiting(
+        _ number: UInt64, deadline: Instant = .never, isServing: Bool = false
+    ) -> Waiting<Waiter> {
         Waiting(ticket: Ticket(number: number), waiter: .handler { _ in }, deadline: deadline, isServing: isServing)
     }
 

@@ -31,9 +31,15 @@ enum ProcessThreads {
         /// The signals that the thread blocks, one bit each.
         var blockedSignals: UInt64? { fields["SigBlk"].flatMap { UInt64($0, radix: 16) } }
 
+        /// Whether it sleeps now.
+        var isAsleep: Bool { fields["State"]?.first == "S" }
+
         /// How often it has gone to sleep.
         var sleeps: Int? { fields["voluntary_ctxt_switches"].flatMap { Int($0) } }
     }
+
+    /// Lets another thread have the processor: what a thread does that must wait without anything to wait on.
+    static func yield() { sched_yield() }
 
     /// Whether this system tells.
     static var isKnown: Bool { access("/proc/self/task", R_OK) == 0 }
@@ -44,7 +50,9 @@ enum ProcessThreads {
         defer { closedir(folder) }
         var found: [Status] = []
         while let entry = readdir(folder) {
-            let text = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let text = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             if let number = Int(text), let status = Status(number: number), status.name == name { found.append(status) }
         }
         return found

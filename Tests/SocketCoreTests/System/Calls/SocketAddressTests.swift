@@ -21,7 +21,8 @@ import Testing
     @Test(arguments: [
         "", " ", "localhost", "127.1", "127.0.0.01x", "0x7f.0.0.1", "1.2.3", "1.2.3.4.5", "256.0.0.1", "1.2.3.4 ",
         " 1.2.3.4", "1.2.3.4:80", "[::1]", "::1%", ":::", "1:2:3:4:5:6:7:8:9", "12345::", "g::", "1.2.3.4%lo",
-        "127.0.0.1\0", "::1\0%lo", "%lo", "é", String(repeating: "1", count: 10_000), String(repeating: ":", count: 100),
+        "127.0.0.1\0", "::1\0%lo", "%lo", "é", String(repeating: "1", count: 10_000),
+        String(repeating: ":", count: 100),
     ])
     func text_thatIsNoAddress_isRefused(_ text: String) {
         #expect(throws: SocketAddress.ParseError.self) { try SocketAddress(parsing: text) }
@@ -43,7 +44,9 @@ import Testing
         #expect(address.host == "fe80::1%4000000000")
     }
 
-    @Test(arguments: ["fe80::1%nosuchzone", "fe80::1%0", "fe80::1%-1", "fe80::1%4294967296", "fe80::1% 1", "fe80::1%1x"])
+    @Test(arguments: [
+        "fe80::1%nosuchzone", "fe80::1%0", "fe80::1%-1", "fe80::1%4294967296", "fe80::1% 1", "fe80::1%1x",
+    ])
     func zone_thatIsNone_isRefused(_ text: String) throws {
         do {
             _ = try SocketAddress(parsing: text)

@@ -381,30 +381,28 @@ import Testing
         }
     }
 
-    /// Two threads, hand in hand: no wake-up may be lost, however the signal and the wait meet.
+    /// Two threads that wake each other in turn: no wake-up may be lost, however the signal and the wait meet.
     @Test(arguments: kinds)
     func wake_fromAnotherThread_isNeverLost(_ kind: PollerKind) async throws {
-        let poller = try kind.make().get()
-        let rounds = 2_000
-        let asked = Counter()
-        let answered = Counter()
-        try ProcessCalls.startThread("test-waker") {
-            for round in 1...rounds {
-                asked.add()
-                poller.wake()
+        let (near, far) = (try kind.make().get(), try kind.make().get())
+        let rounds = 1_000
+        let turn = Counter()
+        /// Waits until `turn` is one of this side's, and hands it on.
+        @Sendable func play(_ own: any Poller, _ other: any Poller, _ parity: Int) throws {
+            for round in stride(from: parity, to: 2 * rounds, by: 2) {
                 let end = Instant.now.advanced(by: generous)
-                while answered.value < round, Instant.now < end {}
-                if answered.value < round { return }
+                while turn.value < round {
+                    guard Instant.now < end else { throw WaitTimedOut(what: "the wake-up of round \(round)") }
+                    try own.wait(until: end) { token, _ in Issue.record("\(token) is not there") }.get()
+                }
+                turn.add()
+                other.wake()
             }
-        }.get()
-        try await blocking {
-            let end = Instant.now.advanced(by: generous)
-            while answered.value < rounds, Instant.now < end {
-                try poller.wait(until: end) { token, _ in Issue.record("\(token) is not there") }.get()
-                while answered.value < asked.value { answered.add() }
-            }
-            #expect(answered.value == rounds)
         }
+        async let first: Void = blocking { try play(near, far, 0) }
+        async let second: Void = blocking { try play(far, near, 1) }
+        _ = try await (first, second)
+        #expect(turn.value == 2 * rounds)
     }
 
     @Test func tokens_surviveTheKernel() {

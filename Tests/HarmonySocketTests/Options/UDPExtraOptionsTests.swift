@@ -1,0 +1,116 @@
+import Foundation
+import HarmonySocket
+import Testing
+
+@Suite(.bounded) struct UDPExtraOptionsTests {
+    struct Row: Sendable, CustomTestStringConvertible {
+        let name: String
+        let set: UDPExtraOptions
+        let option: Kernel.Option
+        let kernel: Int
+        let readsBack: @Sendable (UDPExtraOptions) -> Bool
+
+        var testDescription: String { name }
+    }
+
+    static let rows: [Row] = [
+        Row(name: "broadcast on", set: .init(broadcast: true), option: .broadcast, kernel: 1) { $0.broadcast == true },
+        Row(name: "broadcast off", set: .init(broadcast: false), option: .broadcast, kernel: 0) {
+            $0.broadcast == false
+        },
+        Row(name: "reuseAddress on", set: .init(reuseAddress: true), option: .reuseAddress, kernel: 1) {
+            $0.reuseAddress == true
+        },
+        Row(name: "reuseAddress off", set: .init(reuseAddress: false), option: .reuseAddress, kernel: 0) {
+            $0.reuseAddress == false
+        },
+        Row(
+            name: "receiveBufferSize", set: .init(receiveBufferSize: 20_000), option: .receiveBuffer,
+            kernel: isLinux ? 40_000 : 20_000
+        ) { $0.receiveBufferSize == (isLinux ? 40_000 : 20_000) },
+        Row(
+            name: "sendBufferSize", set: .init(sendBufferSize: 30_000), option: .sendBuffer,
+            kernel: isLinux ? 60_000 : 30_000
+        ) { $0.sendBufferSize == (isLinux ? 60_000 : 30_000) },
+    ]
+
+    @Test(arguments: rows, Loopback.allCases)
+    func option_setBeforeOrAfterBind_isReadBackFromTheKernel(_ row: Row, _ loopback: Loopback) async throws {
+        let before = UDPSocket()
+        try await before.setExtraOptions(row.set)
+        #expect(try await before.getExtraOptions().broadcast == row.set.broadcast)
+        try await before.bind(loopback.address())
+        let after = UDPSocket()
+        try await after.bind(loopback.address())
+        let result: Result<Void, SocketError> = try await answer { after.setExtraOptions(row.set, completion: $0) }
+        try result.get()
+        for socket in [before, after] {
+            #expect(row.readsBack(try await socket.getExtraOptions()))
+            let read: Result<UDPExtraOptions, SocketError> = try await answer { socket.getExtraOptions(completion: $0) }
+            #expect(row.readsBack(try read.get()))
+            #expect(Kernel.option(row.option, of: await socket.getSocketFd()) == row.kernel)
+            await socket.close()
+        }
+    }
+
+    @Test func reuseAddress_onBoth_sharesAPort() async throws {
+        let sockets = [UDPSocket(), UDPSocket()]
+        for socket in sockets { try await socket.setExtraOptions(UDPExtraOptions(reuseAddress: true)) }
+        try await sockets[0].bind(NetAddress("127.0.0.1"))
+        try await sockets[1].bind(sockets[0].getLocalAddress())
+        #expect(sockets[0].localAddress == sockets[1].localAddress)
+        for socket in sockets { await socket.close() }
+    }
+
+    @Test func defaults_areAsDocumented() async throws {
+        let socket = UDPSocket()
+        let fresh = try await socket.getExtraOptions()
+        #expect(fresh.broadcast == nil && fresh.reuseAddress == nil && fresh.socketTimeout == .zero)
+        try await socket.bind(NetAddress("127.0.0.1"))
+        let bound = try await socket.getExtraOptions()
+        #expect(bound.broadcast == false && bound.reuseAddress == false && bound.socketTimeout == .zero)
+        #expect((bound.receiveBufferSize ?? 0) > 0 && (bound.sendBufferSize ?? 0) > 0)
+        await socket.close()
+    }
+
+    @Test(arguments: [
+        (UDPExtraOptions(receiveBufferSize: -1), "receiveBufferSize"),
+        (UDPExtraOptions(sendBufferSize: -5), "sendBufferSize"),
+        (UDPExtraOptions(sendBufferSize: .max), "sendBufferSize"),
+        (UDPExtraOptions(socketTimeout: .seconds(-1)), "socketTimeout"),
+    ])
+    func impossibleValue_isRefused_andNothingIsApplied(_ options: UDPExtraOptions, _ field: String) async throws {
+        var options = options
+        options.broadcast = true
+        let bound = UDPSocket()
+        try await bound.bind(NetAddress("127.0.0.1"))
+        for socket in [UDPSocket(), bound] {
+            let error = await failure { [options] () async throws(SocketError) in
+                try await socket.setExtraOptions(options)
+            }
+            #expect(error?.kind == .invalidArgument)
+            #expect(error?.field == field)
+            let result: Result<Void, SocketError> = try await answer { socket.setExtraOptions(options, completion: $0) }
+            #expect(throws: SocketError.self) { try result.get() }
+            #expect(try await socket.getExtraOptions().broadcast != true)
+            await socket.close()
+        }
+    }
+
+    @Test func afterClose_isClosed() async throws {
+        let socket = UDPSocket()
+        await socket.close()
+        let set = await failure { () async throws(SocketError) in
+            try await socket.setExtraOptions(UDPExtraOptions(broadcast: true))
+        }
+        #expect(set?.kind == .closed)
+        let get = await failure { () async throws(SocketError) in try await socket.getExtraOptions() }
+        #expect(get?.kind == .closed)
+    }
+
+    @Test func codable_roundTrip_isEqual() throws {
+        let options = UDPExtraOptions(broadcast: true, receiveBufferSize: 1, socketTimeout: .milliseconds(1500))
+        let data = try JSONEncoder().encode(options)
+        #expect(try JSONDecoder().decode(UDPExtraOptions.self, from: data) == options)
+    }
+}

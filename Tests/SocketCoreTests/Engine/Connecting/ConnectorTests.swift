@@ -1,0 +1,285 @@
+import Testing
+
+@testable import SocketCore
+
+@Suite struct ConnectorTests {
+    /// How a connect ended; a connected descriptor is closed by whoever looks.
+    private enum Outcome: Sendable {
+        case connected(RawSocket, peer: SocketAddress)
+        case failed(Failure)
+
+        var failure: Failure? { if case .failed(let failure) = self { failure } else { nil } }
+        var peer: SocketAddress? { if case .connected(_, let peer) = self { peer } else { nil } }
+
+        func close() { if case .connected(let socket, _) = self { socket.close() } }
+    }
+
+    /// Who connects, on a loop.
+    private struct Attempt: Sendable {
+        let connector: Connector
+        let outcome: Mailbox<Outcome>
+        /// The descriptors that were made for it.
+        let made: Journal<Int32>
+    }
+
+    private func connect(
+        to target: ConnectTarget, on loop: EventLoop, timeout: Duration? = nil, oneAtATime: Bool = false,
+        refusing error: SystemError? = nil
+    ) async throws -> Attempt {
+        let outcome = Mailbox<Outcome>()
+        let made = Journal<Int32>()
+        let connector = Connector(to: target, on: loop, oneAtATime: oneAtATime) { family in
+            if let error { return .failure(error) }
+            switch SocketCalls.open(family, .stream) {
+            case .failure(let error): return .failure(error)
+            case .success(let descriptor):
+                made.note(descriptor.number)
+                return .success(descriptor)
+            }
+        } ended: { result in
+            switch result {
+            case .success(let (connected, peer)):
+                loop.deregister(connected.number, connected.token)
+                outcome.put(.connected(RawSocket(OwnedDescriptor(adopting: connected.number)), peer: peer))
+            case .failure(let failure): outcome.put(.failed(failure))
+            }
+        }
+        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        try await onLoop(loop) { connector.start(deadline: deadline) }
+        return Attempt(connector: connector, outcome: outcome, made: made)
+    }
+
+    /// A port at which nobody listens: held by a socket that is bound and does not listen.
+    private func refusingSocket(_ family: SocketAddress.Family = .v4) throws -> RawSocket {
+        let socket = try RawSocket.open(family)
+        try SocketCalls.bind(socket.number, to: .loopback(family)).get()
+        return socket
+    }
+
+    /// A listener that answers nobody any more: its queue is full.
+    private func fullListener() throws -> (listener: RawSocket, fillers: [RawSocket]) {
+        let listener = try RawSocket.listener(backlog: 0)
+        let address = try listener.address
+        var fillers: [RawSocket] = []
+        // The kernel allows one or two more than it was asked for; then connects hang.
+        for _ in 0..<8 {
+            let filler = try RawSocket.open(.v4)
+            _ = SocketCalls.connect(filler.number, to: address)
+            fillers.append(filler)
+        }
+        return (listener, fillers)
+    }
+
+    // MARK: Outcomes
+
+    @Test(arguments: SocketAddress.Family.allCases)
+    func address_whereSomebodyListens_isConnected(_ family: SocketAddress.Family) async throws {
+        let listener = try RawSocket.listener(family)
+        defer { listener.close() }
+        let address = try listener.address
+        try await withLoop { loop in
+            let outcome = try await connect(to: .address(address), on: loop).outcome.take()
+            #expect(outcome.peer == address)
+            let accepted = try listener.accept()
+            if case .connected(let socket, _) = outcome {
+                try accepted.send([1, 2])
+                #expect(try socket.receive() == [1, 2])
+            }
+            accepted.close()
+            outcome.close()
+        }
+        try await eventually("descriptors") { OpenSockets.count(touching: [address.port]) == 1 }
+    }
+
+    @Test(arguments: SocketAddress.Family.allCases)
+    func address_whereNobodyListens_isRefused(_ family: SocketAddress.Family) async throws {
+        let nobody = try refusingSocket(family)
+        defer { nobody.close() }
+        let address = try nobody.address
+        try await withLoop { loop in
+            let outcome = try await connect(to: .address(address), on: loop, timeout: .seconds(9)).outcome.take()
+            guard case .connect(let attempts) = outcome.failure else {
+                Issue.record("\(outcome)")
+                return
+            }
+            #expect(attempts.map(\.address) == [address])
+            #expect(attempts.map(\.error) == [.connectionRefused])
+        }
+        #expect(OpenSockets.count(touching: [address.port]) == 1)
+    }
+
+    @Test func descriptorThatCannotBeMade_isAFailedAttempt() async throws {
+        try await withLoop { loop in
+            let address = SocketAddress.loopback(.v4, port: 9)
+            let outcome = try await connect(to: .address(address), on: loop, refusing: .tooManyOpenFiles).outcome.take()
+            guard case .connect(let attempts) = outcome.failure else {
+                Issue.record("\(outcome)")
+                return
+            }
+            #expect(attempts.map(\.error) == [.tooManyOpenFiles])
+        }
+    }
+
+    // MARK: Names
+
+    @Test func localhost_isConnected() async throws {
+        let listener = try RawSocket.listener()
+        defer { listener.close() }
+        let port = try listener.address.port
+        try await withLoop { loop in
+            let target = ConnectTarget.name("localhost", port: port, families: [.ipv4, .ipv6])
+            let outcome = try await connect(to: target, on: loop).outcome.take()
+            #expect(outcome.peer == .loopback(.v4, port: port))
+            outcome.close()
+        }
+    }
+
+    /// Every address of a name is tried, and the failure lists all of them.
+    @Test(arguments: [true, false])
+    func localhost_whereNobodyListens_isRefusedAtEachAddress(_ oneAtATime: Bool) async throws {
+        let nobody = try refusingSocket()
+        defer { nobody.close() }
+        let port = try nobody.address.port
+        try await withLoop { loop in
+            let target = ConnectTarget.name("localhost", port: port, families: [.ipv4, .ipv6])
+            let attempt = try await connect(to: target, on: loop, oneAtATime: oneAtATime)
+            guard case .connect(let attempts) = try await attempt.outcome.take().failure else {
+                Issue.record("not a failed connect")
+                return
+            }
+            #expect(attempts.contains { $0.address == .loopback(.v4, port: port) && $0.error == .connectionRefused })
+            #expect(attempts.allSatisfy { $0.address.port == port })
+            #expect(Set(attempts.map(\.address)).count == attempts.count)
+        }
+        try await eventually("descriptors") { OpenSockets.count(touching: [port]) == 1 }
+    }
+
+    @Test(arguments: [[HappyEyeballsFamily.ipv4], [.ipv6], [.ipv4, .ipv6]])
+    func unknownName_isUnknown(_ families: [HappyEyeballsFamily]) async throws {
+        try await withLoop { loop in
+            let target = ConnectTarget.name("no-such-host.invalid", port: 9, families: Set(families))
+            let attempt = try await connect(to: target, on: loop)
+            switch try await attempt.outcome.take("the answer", limit: .seconds(60)).failure {
+            case .unknownHost("no-such-host.invalid"): break
+            // A machine without a resolver cannot say that the name does not exist.
+            case .resolver(name: "no-such-host.invalid", _), .system(_, .resolve, _, _): break
+            case let other: Issue.record("\(String(describing: other))")
+            }
+            #expect(attempt.made.entries.isEmpty)
+        }
+    }
+
+    @Test func nameWithoutFamilies_fails() async throws {
+        try await withLoop { loop in
+            let outcome = try await connect(to: .name("localhost", port: 9, families: []), on: loop).outcome.take()
+            #expect(outcome.failure == .unknownHost("localhost"))
+        }
+    }
+
+    // MARK: Time and cancellation
+
+    /// Also that it ends by itself soon, and not when the kernel gives up.
+    @Test func listenerThatDoesNotAnswer_timesOut() async throws {
+        let (listener, fillers) = try fullListener()
+        defer { for socket in fillers + [listener] { socket.close() } }
+        let address = try listener.address
+        try await withLoop { loop in
+            let started = Instant.now
+            let attempt = try await connect(to: .address(address), on: loop, timeout: .milliseconds(60))
+            guard case .connect(let attempts) = try await attempt.outcome.take().failure else {
+                Issue.record("not timed out")
+                return
+            }
+            #expect(Instant.now.duration(since: started) >= .milliseconds(60))
+            #expect(attempts.map(\.error) == [.timedOut])
+            #expect(attempts.map(\.address) == [address])
+            #expect(attempts.allSatisfy { $0.duration >= .milliseconds(50) })
+        }
+        let others = 1 + fillers.count
+        try await eventually("descriptors") { OpenSockets.count(touching: [address.port]) <= others }
+    }
+
+    @Test func timeoutOfZero_isNow() async throws {
+        let (listener, fillers) = try fullListener()
+        defer { for socket in fillers + [listener] { socket.close() } }
+        let address = try listener.address
+        try await withLoop { loop in
+            let outcome = try await connect(to: .address(address), on: loop, timeout: .zero).outcome.take()
+            guard case .connect(let attempts) = outcome.failure else {
+                Issue.record("\(outcome)")
+                return
+            }
+            #expect(attempts.map(\.error) == [.timedOut])
+        }
+    }
+
+    @Test func cancel_closesTheAttempt_andTellsNobody() async throws {
+        let (listener, fillers) = try fullListener()
+        defer { for socket in fillers + [listener] { socket.close() } }
+        let address = try listener.address
+        try await withLoop { loop in
+            let attempt = try await connect(to: .address(address), on: loop)
+            let number = try #require(attempt.made.entries.first)
+            let own = try SocketCalls.localAddress(number).get()
+            try await onLoop(loop) { attempt.connector.cancel() }
+            #expect((try? SocketCalls.localAddress(number).get()) != own, "still open")
+            try await onLoop(loop) { attempt.connector.cancel() }
+            #expect(attempt.outcome.contents.isEmpty)
+        }
+    }
+
+    /// The look-up goes on by itself; nobody hears of it any more.
+    @Test func cancel_duringTheLookUp_tellsNobody() async throws {
+        try await withLoop { loop in
+            let target = ConnectTarget.name("no-such-host.invalid", port: 9, families: [.ipv4, .ipv6])
+            let attempt = try await connect(to: target, on: loop)
+            try await onLoop(loop) { attempt.connector.cancel() }
+            let answered = Mailbox<Void>()
+            Resolver.shared.lookUp("127.0.0.1", .v4) { _ in answered.put(()) }
+            try await answered.take("the resolver", limit: .seconds(60))
+            try await onLoop(loop) {}
+            #expect(attempt.made.entries.isEmpty)
+        }
+    }
+
+    /// Attempts that end at once, inside of the call that starts them: the machine's other actions do not outlive it.
+    @Test func connector_isLetGo_afterItsEnd() async throws {
+        let listener = try RawSocket.listener()
+        defer { listener.close() }
+        let address = try listener.address
+        try await withLoop { loop in
+            weak var connector: Connector?
+            do {
+                let attempt = try await connect(to: .address(address), on: loop, timeout: .seconds(3_600))
+                connector = attempt.connector
+                try await attempt.outcome.take().close()
+            }
+            try await onLoop(loop) {}
+            #expect(connector == nil)
+        }
+    }
+
+    // MARK: The whole way
+
+    @Test func driver_thatIsCancelled_closesItsAttempt() async throws {
+        let (listener, fillers) = try fullListener()
+        defer { for socket in fillers + [listener] { socket.close() } }
+        let address = try listener.address
+        let group = EventLoopGroup(count: 1)
+        let driver = StreamDriver(group: group)
+        let task = Task {
+            do throws(Failure) {
+                try await driver.connect(to: .address(address), timeout: nil)
+                return Failure?.none
+            } catch {
+                return error
+            }
+        }
+        try await eventually("connecting") { driver.state.withLock { $0.life.phase } == .connecting }
+        task.cancel()
+        #expect(try await bounded { await task.value } == .cancelled())
+        let others = 1 + fillers.count
+        try await eventually("descriptors") { OpenSockets.count(touching: [address.port]) <= others }
+        #expect(driver.snapshot.isClosed)
+    }
+}

@@ -1,0 +1,101 @@
+import Testing
+
+@testable import SocketCore
+
+@Suite struct DatagramDriverTests {
+    /// From many threads at once: one binds, and the others are told so.
+    @Test func bind_fromManyThreads_succeedsOnce() async throws {
+        let group = EventLoopGroup(count: 1)
+        for _ in 0..<40 {
+            let driver = DatagramDriver(group: group)
+            let outcomes = Mailbox<Failure?>()
+            for _ in 0..<3 {
+                try ProcessCalls.startThread("test-bind") {
+                    do throws(Failure) {
+                        try driver.bind(to: .loopback(.v4))
+                        outcomes.put(nil)
+                    } catch {
+                        outcomes.put(error)
+                    }
+                }.get()
+            }
+            let failures = try await outcomes.take(3)
+            #expect(failures.filter { $0 == nil }.count == 1)
+            #expect(failures.filter { $0 == .alreadyBound }.count == 2)
+            let number = try #require(driver.descriptorNumber)
+            #expect(try SocketCalls.localAddress(number).get() == driver.localAddress)
+            try await bounded("close") { await driver.close() }
+        }
+    }
+
+    @Test func bind_againstClose_endsClosed() async throws {
+        let group = EventLoopGroup(count: 1)
+        for round in 0..<100 {
+            let driver = DatagramDriver(group: group)
+            let closed = Mailbox<Void>()
+            let outcome = Mailbox<Failure?>()
+            try ProcessCalls.startThread("test-bind") {
+                do throws(Failure) {
+                    try driver.bind(to: .loopback(.v4))
+                    outcome.put(nil)
+                } catch {
+                    outcome.put(error)
+                }
+            }.get()
+            for _ in 0..<(round * 13 % 300) { _ = Instant.now }
+            driver.close { closed.put(()) }
+            let failure = try await outcome.take()
+            try await closed.take("close")
+            #expect(failure == nil || failure == .closed)
+            #expect(driver.snapshot.isClosed)
+            #expect(driver.descriptorNumber == nil)
+        }
+    }
+
+    /// Receives in both styles, against datagrams, cancellation, time-outs and close: each ends exactly once, and no
+    /// datagram is told twice.
+    @Test(arguments: [UInt64(1), 2])
+    func everyReceive_endsExactlyOnce(_ seed: UInt64) async throws {
+        let group = EventLoopGroup(count: 1)
+        var generator = SplitMix(seed)
+        for _ in 0..<10 {
+            let driver = DatagramDriver(group: group)
+            try driver.bind(to: .loopback(.v4))
+            let address = try #require(driver.localAddress)
+            let peer = try RawSocket.open(.v4, .datagram)
+            defer { peer.close() }
+            let got = Journal<[UInt8]>()
+            let ended = Mailbox<Int>()
+            let count = 40
+            var sent: UInt8 = 0
+            for number in 0..<count {
+                let timeout: Duration? = [nil, .zero, .microseconds(50)].randomElement(using: &generator) ?? nil
+                let keep: @Sendable (Result<DatagramDriver.Datagram, Failure>) -> Void = { result in
+                    if case .success(let datagram) = result { got.note(datagram.bytes) }
+                    ended.put(number)
+                }
+                if Bool.random(using: &generator) {
+                    driver.receive(timeout: timeout, keep)
+                } else {
+                    let task = Task {
+                        do throws(Failure) {
+                            keep(.success(try await driver.receive(timeout: timeout)))
+                        } catch {
+                            keep(.failure(error))
+                        }
+                    }
+                    if Bool.random(using: &generator) { task.cancel() }
+                }
+                if Bool.random(using: &generator) {
+                    _ = [sent].withUnsafeBytes { DatagramCalls.send(peer.number, $0, to: address) }
+                    sent += 1
+                }
+            }
+            driver.close {}
+            let numbers = try await ended.take(count)
+            #expect(Set(numbers) == Set(0..<count))
+            #expect(ended.contents.isEmpty, "ended twice")
+            #expect(Set(got.entries).count == got.entries.count)
+        }
+    }
+}

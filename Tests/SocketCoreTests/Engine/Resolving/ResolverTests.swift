@@ -1,0 +1,100 @@
+import SocketCore
+import Testing
+
+@Suite struct ResolverTests {
+    typealias Answer = Result<[Resolver.Answer], NameCalls.Failure>
+
+    private func lookUp(_ name: String, _ family: SocketAddress.Family) async throws -> Answer {
+        let mailbox = Mailbox<Answer>()
+        Resolver.shared.lookUp(name, family) { mailbox.put($0) }
+        // A real resolver may be asked, whose own time-outs are several seconds.
+        return try await mailbox.take("the answer for \(name)", limit: .seconds(60))
+    }
+
+    @Test(arguments: [("127.0.0.1", SocketAddress.Family.v4), ("::1", .v6), ("192.0.2.9", .v4), ("2001:db8::9", .v6)])
+    func numericName_isItself(_ name: String, _ family: SocketAddress.Family) async throws {
+        let answers = try await lookUp(name, family).get()
+        #expect(answers.map(\.address) == [try SocketAddress(parsing: name)])
+    }
+
+    @Test func localhost_isLoopback() async throws {
+        let answers = try await lookUp("localhost", .v4).get()
+        #expect(!answers.isEmpty)
+        #expect(answers.allSatisfy { $0.address.isLoopback && $0.address.port == 0 })
+        #expect(answers.first?.source?.isLoopback == true)
+    }
+
+    @Test(arguments: ["192.0.2.9", "2001:db8::9"])
+    func numericName_ofTheOtherFamily_isUnknown(_ name: String) async throws {
+        let answer = try await lookUp(name, name.contains(":") ? .v4 : .v6)
+        #expect(answer.failure == .unknownName)
+    }
+
+    /// Names that end in ".invalid" never exist (RFC 6761). A machine without a resolver cannot say so, only fail.
+    @Test func unknownName_fails() async throws {
+        #expect(try await lookUp("no-such-host.invalid", .v4).failure != nil)
+    }
+
+    @Test(arguments: ["", " ", "a b", String(repeating: "x", count: 300), "..", "a..b"])
+    func impossibleName_fails(_ name: String) async throws {
+        #expect(try await lookUp(name, .v4).failure != nil)
+    }
+
+    /// More at once than there are threads: all are answered, and never more than four are under way.
+    @Test func manyLookUps_shareFourThreads() async throws {
+        let mailbox = Mailbox<Answer>()
+        let running = Counter()
+        let most = Lock(0)
+        let count = 200
+        for number in 0..<count {
+            Resolver.shared.lookUp("127.0.0.\(number + 1)", .v4) { answer in
+                // The thread is busy with this one as long as it is here.
+                let now = running.add()
+                most.withLock { $0 = max($0, now) }
+                for _ in 0..<200 { _ = Instant.now }
+                running.add(-1)
+                mailbox.put(answer)
+            }
+        }
+        let answers = try await mailbox.take(count)
+        #expect(answers.compactMap { try? $0.get().first?.address.host }.count == count)
+        #expect((1...4).contains(most.withLock { $0 }))
+    }
+
+    /// Idle threads end: an idle process does nothing.
+    @Test func threads_endWhenThereIsNothingToDo() async throws {
+        _ = try await lookUp("127.0.0.1", .v4)
+        try await eventually("the resolver's threads have ended") { ProcessThreads.named("socket-resolver").isEmpty }
+        _ = try await lookUp("127.0.0.1", .v4)
+    }
+
+    @Test func signals_areBlockedOnItsThreads() async throws {
+        guard ProcessThreads.isKnown else { return }
+        let mailbox = Mailbox<[UInt64?]>()
+        Resolver.shared.lookUp("127.0.0.1", .v4) { _ in
+            mailbox.put(ProcessThreads.named("socket-resolver").map(\.blockedSignals))
+        }
+        let blocked = try await mailbox.take()
+        #expect(!blocked.isEmpty)
+        let wanted = ProcessThreads.blockableSignals
+        for signals in blocked { #expect((signals ?? wanted) & wanted == wanted) }
+    }
+
+    /// Look-ups block their own threads, never the loop that asked.
+    @Test func loop_goesOn_whileNamesAreLookedUp() async throws {
+        try await withLoop { loop in
+            let mailbox = Mailbox<Bool>()
+            try await onLoop(loop) {
+                for _ in 0..<8 {
+                    Resolver.shared.lookUp("no-such-host.invalid", .v4) { _ in mailbox.put(loop.isCurrent) }
+                }
+            }
+            for _ in 0..<10 { try await onLoop(loop) {} }
+            for _ in 0..<8 { #expect(try await mailbox.take("an answer", limit: .seconds(60)) == false) }
+        }
+    }
+}
+
+extension Result {
+    fileprivate var failure: Failure? { if case .failure(let failure) = self { failure } else { nil } }
+}
