@@ -20,8 +20,6 @@ package final class DatagramDriver: LoopClient {
     nonisolated(unsafe) package var isLeftOver = false
 
     private static let readBudget = 16
-    /// How often a datagram is sent again that met the errors of others.
-    private static let retryLimit = 16
     /// How many deliveries: each may start the next one, as a completion that receives again does.
     private static let deliveryBudget = 32
 

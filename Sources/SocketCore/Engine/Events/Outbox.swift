@@ -63,6 +63,8 @@ package struct Outbox: Sendable {
         case call(@Sendable () -> Void)
         /// The completion of a send that succeeded: the most frequent of all.
         case sent(@Sendable (Result<Void, Failure>) -> Void)
+        /// The place of one that has been told.
+        case told
     }
 
     /// An item with those who are to hear it.
@@ -76,6 +78,7 @@ package struct Outbox: Sendable {
             case .call(let body): body()
             case .sent(let body): body(.success(()))
             case .event(let event): listeners.tell(event)
+            case .told: break
             }
         }
     }
@@ -84,7 +87,9 @@ package struct Outbox: Sendable {
     private var kinds: UInt16 = 0
     private var hasOnce = false
     private var first: Item?
+    /// What is behind `first`, from `restStart` on; before that, places of what has been told.
     private var rest: [Item] = []
+    private var restStart: Int32 = 0
     /// A delivery is under way.
     package private(set) var isDelivering = false
     /// Input is being read for the message listeners up to this one: what it brings is theirs, also if they leave
@@ -144,8 +149,26 @@ package struct Outbox: Sendable {
     /// Starts the next delivery, which `endDelivery` ends. Nil when there is nothing, or one is under way.
     package mutating func beginDelivery() -> Delivery? {
         guard !isDelivering, let item = first.take() else { return nil }
-        if !rest.isEmpty { first = rest.removeFirst() }
+        if !rest.isEmpty { first = takeFirstOfRest() }
         return begin(item)
+    }
+
+    /// Moves the others up now and then only: thousands of completions may wait.
+    private mutating func takeFirstOfRest() -> Item {
+        let start = Int(restStart)
+        let item = rest[start]
+        restStart += 1
+        if start + 1 == rest.count {
+            rest.removeAll(keepingCapacity: rest.capacity <= 16)
+            restStart = 0
+        } else if start >= 32, start * 2 >= rest.count {
+            rest.removeFirst(start + 1)
+            restStart = 0
+        } else {
+            // What it holds is let go of with its delivery.
+            rest[start] = .told
+        }
+        return item
     }
 
     /// Starts a read for the message listeners, of whom there is at least one; `endReading` follows.
