@@ -39,6 +39,11 @@ ssize_t csocket_receive_from(int descriptor, void *bytes, size_t count, csocket_
 
 // Linux: one entry of the socket's error queue (ip(7), IP_RECVERR): `*error` is its errno and `*destination` the
 // address that the failed datagram was sent to. Returns 0, or -EAGAIN when the queue is empty (always, elsewhere).
+#if defined(__linux__)
+enum { CSOCKET_HAS_ERROR_QUEUE = 1 };
+#else
+enum { CSOCKET_HAS_ERROR_QUEUE = 0 };
+#endif
 int csocket_receive_error(int descriptor, csocket_address *destination, int *error);
 
 // Bytes waiting to be read (FIONREAD), or not yet acknowledged by the peer (SIOCOUTQ; SO_NWRITE on Apple systems).

@@ -33,6 +33,9 @@ package enum DatagramCalls {
         .map { Received(count: $0, source: SocketAddress(native: source), isTruncated: truncated != 0) }
     }
 
+    /// Whether the system queues ICMP errors with the destination they concern.
+    package static var hasErrorQueue: Bool { CSOCKET_HAS_ERROR_QUEUE != 0 }
+
     /// One ICMP error from the socket's queue (ip(7), IP_RECVERR): what happened, and the destination it concerns.
     /// `.wouldBlock` when there is none.
     package static func receiveError(_ descriptor: Int32) -> SystemResult<(SystemError, SocketAddress)> {
