@@ -38,8 +38,7 @@ let package = Package(
         example("chat-server"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
-            name: "HarmonySocketTests", dependencies: ["HarmonySocket", "CSanitizerOptions"], swiftSettings: settings),
-        .target(name: "CSanitizerOptions", path: "Tests/CSanitizerOptions"),
+            name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
