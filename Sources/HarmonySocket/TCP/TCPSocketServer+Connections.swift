@@ -72,7 +72,8 @@ extension TCPSocketServer {
     }
 
     private func report(_ error: any Error, of connection: TCPSocketConnection) {
-        let address = connection.stream.driver.peerAddress
+        // Also when the connection is closed already.
+        let address = connection.stream.driver.peer
         if let error = error as? SocketError {
             // Closing and cancelling are how serving ends, not something that went wrong.
             if error.kind != .cancelled && error.kind != .closed && error.kind != .aborted {

@@ -6,7 +6,8 @@ import Testing
 struct ResourceTests {
     @Test(
         "A large transfer through one connection arrives whole, and memory stays flat, also with a slow reader",
-        .enabled(if: ProcessFacts.hasProc, "asks /proc"))
+        .enabled(if: ProcessFacts.hasProc, "asks /proc"),
+        .disabled(if: ProcessFacts.isAddressSanitized, "the address sanitizer keeps freed memory"))
     func transfer_large_arrivesWholeInFlatMemory() async throws {
         await #expect(processExitsWith: .success) {
             // 1 GiB with HARMONY_FULL=1.
@@ -96,7 +97,9 @@ struct ResourceTests {
         }
     }
 
-    @Test("An idle connection costs little memory", .enabled(if: ProcessFacts.hasProc, "asks /proc"))
+    @Test(
+        "An idle connection costs little memory", .enabled(if: ProcessFacts.hasProc, "asks /proc"),
+        .disabled(if: ProcessFacts.isAddressSanitized, "the address sanitizer keeps freed memory"))
     func idleConnections_cost_littleMemory() async throws {
         await #expect(processExitsWith: .success) {
             let (server, address) = try await makeServer()

@@ -45,6 +45,11 @@ package struct LifecycleMachine: Sendable {
     /// Whether calls are refused with `.closed`.
     package var isClosing: Bool { phase >= .flushing || request != nil }
 
+    /// The error that ends the socket, also before the loop has taken it up.
+    package var endingFailure: Failure? {
+        if case .failed(let failure) = request { failure } else { failure }
+    }
+
     /// Whether a connection stands: connected, and neither closed nor reset.
     package var isConnected: Bool { phase >= .open && phase <= .lingering }
 

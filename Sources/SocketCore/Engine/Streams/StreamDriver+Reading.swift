@@ -306,7 +306,7 @@ extension ReadMachine.Outcome {
 extension StreamState {
     /// Why a pull cannot be served now; nil when it can.
     fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
-        if life.isClosing { return life.failure ?? (ignoresListeners ? .aborted() : .closed) }
+        if life.isClosing { return life.endingFailure ?? (ignoresListeners ? .aborted() : .closed) }
         if life.phase != .open { return .notConnected }
         if !ignoresListeners, outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
         return nil

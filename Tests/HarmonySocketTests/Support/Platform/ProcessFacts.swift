@@ -8,6 +8,9 @@ import Darwin
 
 /// What the kernel tells about this process, asked without our own code.
 enum ProcessFacts {
+    /// Scripts/check says so when it runs the tests under the address sanitizer.
+    static var isAddressSanitized: Bool { environment("HARMONY_SANITIZER") == "address" }
+
     /// Whether /proc tells what these functions ask.
     static var hasProc: Bool { readFile("/proc/self/status") != nil }
 
