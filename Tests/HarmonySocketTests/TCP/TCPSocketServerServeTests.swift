@@ -52,8 +52,8 @@ import Testing
         let log = EventLog()
         let addresses = EventRecorder<String?>()
         server.on(.error) {
-            log.record("\($0.kind) \($0.code) \($0.message)")
             addresses.record($0.address)
+            log.record("\($0.kind) \($0.code) \($0.message)")
         }
         let serving = Task {
             try await server.serve { client in
@@ -242,6 +242,7 @@ import Testing
             #expect(try await read(1, from: client) == Array("\(number)".utf8))
             clients.append(client)
         }
+        try await log.wait(count: 5)
         #expect(log.events == clients.map { $0.localAddress?.description })
         await server.close()
         let kept = try await within { try await iterating.value }

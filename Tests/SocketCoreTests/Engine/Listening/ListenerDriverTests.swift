@@ -72,7 +72,8 @@ import Testing
             let task = Task {
                 if let connection = try? await driver.accept(timeout: .microseconds(100 * (number % 40))) {
                     accepted.add()
-                    connection.end(.reset)
+                    // Not by a reset, which could overtake the peer's connect(2).
+                    connection.end(.flush)
                 }
                 ended.put(())
             }
