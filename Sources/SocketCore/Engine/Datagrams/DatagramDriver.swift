@@ -98,7 +98,10 @@ package final class DatagramDriver: LoopClient {
     private func register(_ number: Int32) {
         switch loop.register(number, for: self) {
         case .success(let token): self.token = token
-        case .failure(let error): report(.system(error, .epoll), nil)
+        case .failure(let error):
+            // Unwatched it would be deaf for ever.
+            report(.system(error, .epoll), nil)
+            state.withLock { $0.close() }
         }
     }
 

@@ -176,8 +176,9 @@ struct StreamState: ~Copyable {
     }
 
     private mutating func closingStep(_ number: Int32) -> Step? {
-        if life.phase == .flushing, read.hasEnded, write.isFlushed {
-            // The peer has ended, and nothing is unread: close(2) alone says all that shutdown(2) would.
+        if life.phase == .flushing, read.hasEnded, write.isFlushed, shared.values.linger == nil {
+            // The peer has ended, and nothing is unread: close(2) alone says all that shutdown(2) would. But linger
+            // waits until the peer has taken everything, whoever ended first.
             life.advance(to: .closed)
             isReleased = true
             return .release(number, isAbortive: false)

@@ -268,6 +268,19 @@ import Testing
         #expect(subject.step() == "nothing")
     }
 
+    @Test func linger_afterThePeersEnd_waitsForTheKernelsQueueToo() throws {
+        var settings = StreamSettings()
+        settings.linger = .seconds(2)
+        let subject = try Subject(settings)
+        subject.readEnd()
+        subject.state.life.close(.flush)
+        #expect(subject.step() == "end")
+        subject.takeRequest()
+        #expect(subject.step() == "shutDown")
+        subject.didShutDown()
+        #expect(subject.state.life.phase == .lingering)
+    }
+
     @Test func linger_waitsForTheKernelsQueue() throws {
         var settings = StreamSettings()
         settings.linger = .seconds(2)
