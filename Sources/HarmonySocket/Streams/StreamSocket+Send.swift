@@ -74,6 +74,7 @@ extension StreamSocket {
         _ bytes: [UInt8], timeout: Duration? = nil,
         completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
     ) {
+        let stream = stream
         stream.driver.send(.array(bytes), timeout: timeout, stream.completion(.send, completion))
     }
 

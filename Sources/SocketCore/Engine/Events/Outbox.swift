@@ -73,7 +73,7 @@ package struct Outbox: Sendable {
         package let listeners: [Listener]
 
         /// Tells it. Never under a lock.
-        package func perform() {
+        package consuming func perform() {
             switch item {
             case .call(let body): body()
             case .sent(let body): body(.success(()))
@@ -150,7 +150,9 @@ package struct Outbox: Sendable {
     package mutating func beginDelivery() -> Delivery? {
         guard !isDelivering, let item = first.take() else { return nil }
         if !rest.isEmpty { first = takeFirstOfRest() }
-        return begin(item)
+        isDelivering = true
+        guard case .event(let event) = item else { return Delivery(item: item, listeners: []) }
+        return Delivery(item: item, listeners: hear(event.kind))
     }
 
     /// Moves the others up now and then only: thousands of completions may wait.
@@ -191,12 +193,6 @@ package struct Outbox: Sendable {
     /// Starts the delivery of something that never was in the queue (`isIdle` must hold).
     package mutating func beginDirectDelivery() { isDelivering = true }
 
-    private mutating func begin(_ item: Item) -> Delivery {
-        isDelivering = true
-        guard case .event(let event) = item else { return Delivery(item: item, listeners: []) }
-        return Delivery(item: item, listeners: hear(event.kind))
-    }
-
     /// Those who hear an event of this kind now. One who wanted to hear it once is gone afterwards.
     private mutating func hear(_ kind: EventKind) -> [Listener] {
         let heard = listeners
@@ -218,7 +214,9 @@ extension [Listener] {
     /// Tells those of them who listen to events of this kind. Never under a lock.
     package func tell(_ event: EngineEvent) {
         let kind = event.kind
-        for listener in self where listener.kind == kind { listener.body(event) }
+        withUnsafeBufferPointer { listeners in
+            for index in listeners.indices where listeners[index].kind == kind { listeners[index].body(event) }
+        }
     }
 }
 

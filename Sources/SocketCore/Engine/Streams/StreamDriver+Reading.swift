@@ -201,7 +201,7 @@ extension StreamDriver {
                 return (didClear, false)
             }
             if case .failure = received { state.wasFailureReported = true }
-            if state.outbox.isIdle, state.shared.values.delivery.isLoop {
+            if state.outbox.isIdle, state.isDeliveredOnLoop {
                 state.outbox.beginDirectDelivery()
                 return (didClear, true)
             }
@@ -211,7 +211,7 @@ extension StreamDriver {
         if didClear { rearm(.read) }
         guard isDirect else { return state.withLock { $0.step(mayRead: mayRead) } }
         body(result)
-        return endDelivery()
+        return deliver(isOver: true)
     }
 
     /// One read for the message listeners. Returns the next step.
@@ -234,7 +234,7 @@ extension StreamDriver {
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
             let left = state.outbox.endReading()
             let listeners = state.outbox.hearWhatWasRead(left)
-            if state.outbox.isIdle, state.shared.values.delivery.isLoop {
+            if state.outbox.isIdle, state.isDeliveredOnLoop {
                 state.outbox.beginDirectDelivery()
                 return (didClear, true, listeners, left)
             }
@@ -245,7 +245,7 @@ extension StreamDriver {
         if didClear { rearm(.read) }
         guard isDirect else { return state.withLock { $0.step(mayRead: mayRead) } }
         listeners.tell(event)
-        return endDelivery()
+        return deliver(isOver: true)
     }
 
     /// Looks, without taking anything, whether the peer's direction is over.

@@ -22,6 +22,9 @@ extension StreamDriver {
         }
     }
 
+    /// Hears how a send ended.
+    package typealias SendCompletion = @Sendable (Result<Void, Failure>) -> Void
+
     /// How far a send came without waiting.
     package enum SendOutcome: Sendable {
         /// The kernel has taken every byte. `mustYield`: see `yieldTurn`.
@@ -34,7 +37,9 @@ extension StreamDriver {
     // MARK: Sending
 
     /// Sends as much as goes now, and queues the rest.
-    package func beginSend(_ source: Source) -> SendOutcome {
+    ///
+    /// `completion` is queued with the last byte, and only then: when the outcome is `.sent`.
+    package func beginSend(_ source: Source, completion: SendCompletion? = nil) -> SendOutcome {
         source.withBytes { bytes in
             enum Admission {
                 case write(Int32, tick: UInt32)
@@ -42,7 +47,10 @@ extension StreamDriver {
             }
             let admission: Admission = state.withLock { state in
                 if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
-                if bytes.isEmpty { return .outcome(.sent(mustYield: false)) }
+                if bytes.isEmpty {
+                    if let completion { state.outbox.append(.sent(completion)) }
+                    return .outcome(.sent(mustYield: false))
+                }
                 switch state.write.admit() {
                 case .finished: return .outcome(.failed(.invalidState(.finished)))
                 case .queue: return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
@@ -52,14 +60,17 @@ extension StreamDriver {
                 }
             }
             switch admission {
-            case .outcome(let outcome): return outcome
-            case .write(let number, let tick): return write(source, bytes, number, tick)
+            case .outcome(let outcome):
+                if completion != nil { requestTurn() }
+                return outcome
+            case .write(let number, let tick): return write(source, bytes, number, tick, completion)
             }
         }
     }
 
     private func write(
-        _ source: Source, _ bytes: UnsafeRawBufferPointer, _ number: Int32, _ tick: UInt32
+        _ source: Source, _ bytes: UnsafeRawBufferPointer, _ number: Int32, _ tick: UInt32,
+        _ completion: SendCompletion?
     ) -> SendOutcome {
         let result = StreamCalls.send(number, bytes)
         var endings = StreamState.Endings()
@@ -74,6 +85,10 @@ extension StreamDriver {
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
             if count == bytes.count {
+                if let completion {
+                    state.outbox.append(.sent(completion))
+                    return (.sent(mustYield: false), didClear, true)
+                }
                 return (.sent(mustYield: state.servedAtOnce()), didClear, state.wantsTurnAfterWriting())
             }
             if state.life.isClosed {
@@ -108,10 +123,10 @@ extension StreamDriver {
 
     /// The completion form: `body` is told in the socket's order of events.
     package func send(
-        _ source: Source, timeout: Duration?, _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
+        _ source: Source, timeout: Duration?, _ body: @escaping SendCompletion
     ) {
-        switch beginSend(source) {
-        case .sent: completeSend(body)
+        switch beginSend(source, completion: body) {
+        case .sent: break
         case .failed(let failure): complete { body(.failure(failure)) }
         case .queued(let ticket):
             let waiter = Waiter.handler { [self] failure in complete { body(Result(failure)) } }

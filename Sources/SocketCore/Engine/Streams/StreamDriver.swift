@@ -24,11 +24,12 @@ package final class StreamDriver: LoopClient {
     /// 256 KiB at most.
     private static let readBudget = 256 * 1024
     private static let leastCost = 16 * 1024
-    // What is left of it. On the loop only.
-    nonisolated(unsafe) private var readAllowance = StreamDriver.readBudget
     /// How many deliveries one turn may make: each may start the next one, as a completion that sends again does, and
     /// such a chain must not keep the loop from its other sockets.
     private static let deliveryBudget = 32
+    // What is left of them. On the loop only.
+    nonisolated(unsafe) private var readAllowance = StreamDriver.readBudget
+    nonisolated(unsafe) private var deliveryAllowance = StreamDriver.deliveryBudget
 
     /// A socket without a connection, on a loop of `group`.
     package init(group: EventLoopGroup) {
@@ -116,7 +117,7 @@ package final class StreamDriver: LoopClient {
         defer { isServicing = false }
         var step = first
         readAllowance = StreamDriver.readBudget
-        var deliveries = 0
+        deliveryAllowance = StreamDriver.deliveryBudget
         while true {
             switch step {
             case .nothing: return
@@ -127,13 +128,13 @@ package final class StreamDriver: LoopClient {
             case .register(let number): register(number)
             case .release(let number, let isAbortive): release(number, isAbortive: isAbortive)
             case .deliver:
-                guard deliveries < StreamDriver.deliveryBudget else {
+                guard deliveryAllowance > 0 else {
                     loop.yieldTurn(self)
                     return
                 }
-                deliveries += 1
-                step = deliver()
+                step = deliver(isOver: false)
                 continue
+            case .handOver: handOver()
             case .flush(let number): flush(number)
             case .shutDown(let number):
                 // ENOTCONN: the peer has reset the connection; the read side tells.
@@ -163,29 +164,33 @@ package final class StreamDriver: LoopClient {
         readAllowance -= max((try? result.get()) ?? 0, StreamDriver.leastCost)
     }
 
-    /// Tells what is next in the outbox. Returns the next step.
-    private func deliver() -> StreamState.Step {
-        let isOnLoop = state.withLock { $0.shared.values.delivery.isLoop }
-        guard let delivery = state.withLock({ $0.outbox.beginDelivery() }) else { return .nothing }
-        if isOnLoop {
+    /// Tells on the loop what is in the outbox, as far as the turn's budget goes. `isOver`: a delivery that was made
+    /// before has ended. Returns the next step.
+    func deliver(isOver: Bool) -> StreamState.Step {
+        var isOver = isOver
+        var step = StreamState.Step.nothing
+        while let delivery = state.withLock({ state in
+            if isOver { state.outbox.endDelivery() }
+            if deliveryAllowance > 0, state.isDeliveredOnLoop, let next = state.outbox.beginDelivery() { return next }
+            step = state.step(mayRead: mayRead)
+            return nil as Outbox.Delivery?
+        }) {
+            deliveryAllowance -= 1
             delivery.perform()
-            return endDelivery()
+            isOver = true
         }
-        if case .executor(let run) = state.withLock({ $0.shared.values.delivery }) {
-            run { [self] in
-                delivery.perform()
-                state.withLock { $0.outbox.endDelivery() }
-                loop.schedule(self)
-            }
-        }
-        return state.withLock { $0.step(mayRead: mayRead) }
+        return step
     }
 
-    /// A delivery that was made on the loop is over. Returns the next step.
-    func endDelivery() -> StreamState.Step {
-        state.withLock { state in
-            state.outbox.endDelivery()
-            return state.step(mayRead: mayRead)
+    /// Hands what is next in the outbox to the executor that the program chose. The next one follows when it is done.
+    private func handOver() {
+        guard case .executor(let run) = state.withLock({ $0.shared.values.delivery }),
+            let delivery = state.withLock({ $0.outbox.beginDelivery() })
+        else { return }
+        run { [self] in
+            delivery.perform()
+            state.withLock { $0.outbox.endDelivery() }
+            loop.schedule(self)
         }
     }
 

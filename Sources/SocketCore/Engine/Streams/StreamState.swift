@@ -47,7 +47,9 @@ struct StreamState: ~Copyable {
         case end
         case register(Int32)
         case release(Int32?, isAbortive: Bool)
+        /// Tell what is in the outbox: on the loop, or elsewhere.
         case deliver
+        case handOver
         case flush(Int32)
         case shutDown(Int32)
         case resume
@@ -133,6 +135,10 @@ struct StreamState: ~Copyable {
 
     /// What to do next. `mayRead`: the turn's budget is not used up.
     mutating func step(mayRead: Bool) -> Step {
+        // Nearly always: a connection that nobody ends.
+        if life.isSteady, isRegistered, hasHandle, !read.hasEnded, !write.isFinishing, let number = descriptor.number {
+            return ioStep(number, mayRead: mayRead)
+        }
         closeIfAbandoned()
         closeAfterEnd()
         if life.phase == .discarding || isReleased { emitClose() }
@@ -145,12 +151,24 @@ struct StreamState: ~Copyable {
             isRegistered = true
             return .register(number)
         }
-        if outbox.canDeliver { return .deliver }
+        if outbox.canDeliver { return deliverStep }
         guard let number = descriptor.number, isRegistered else { return timerStep() }
         if write.canFlush { return .flush(number) }
         if let step = closingStep(number) { return step }
+        return ioStep(number, mayRead: mayRead)
+    }
+
+    /// What to do next with a connection that stays as it is.
+    private mutating func ioStep(_ number: Int32, mayRead: Bool) -> Step {
+        if outbox.canDeliver { return deliverStep }
+        if write.canFlush { return .flush(number) }
         return readStep(number, mayRead: mayRead) ?? timerStep()
     }
+
+    private var deliverStep: Step { isDeliveredOnLoop ? .deliver : .handOver }
+
+    /// Whether listeners and completions run on the loop.
+    var isDeliveredOnLoop: Bool { shared.values.delivery.isLoop }
 
     private mutating func readStep(_ number: Int32, mayRead: Bool) -> Step? {
         var interest: ReadMachine.Interest = []
