@@ -22,8 +22,8 @@ extension StreamDriver {
         }
     }
 
-    /// Hears how a send ended.
-    package typealias SendCompletion = @Sendable (Result<Void, Failure>) -> Void
+    /// Hears how a send of this socket ended; nil is success. It is handed the socket, so it need not hold it.
+    package typealias SendCompletion = @Sendable (StreamDriver, Failure?) -> Void
 
     /// How far a send came without waiting.
     package enum SendOutcome: Sendable {
@@ -127,9 +127,9 @@ extension StreamDriver {
     ) {
         switch beginSend(source, completion: body) {
         case .sent: break
-        case .failed(let failure): complete { body(.failure(failure)) }
+        case .failed(let failure): complete { [self] in body(self, failure) }
         case .queued(let ticket):
-            let waiter = Waiter.handler { [self] failure in complete { body(Result(failure)) } }
+            let waiter = Waiter.handler { [self] failure in complete { [self] in body(self, failure) } }
             let deadline = Instant.after(timeout)
             awaitSend(ticket, waiter, deadline, isServing: false)
         }
@@ -240,7 +240,7 @@ extension StreamState {
         }
         // Later sends are told the same, instead of waiting for room that never comes.
         outputError = error
-        if life.phase == .flushing || read.hasEnded {
+        if life.phase == .flushing || read.isExhausted {
             wasFailureReported = !endings.isEmpty || life.phase == .open
             life.close(.failed(.system(error, .send)))
         }

@@ -23,7 +23,9 @@ package final class StreamDriver: LoopClient {
     /// What one turn may read, in bytes; a read counts as 16 KiB at least. So a turn makes 16 reads at most, and takes
     /// 256 KiB at most.
     private static let readBudget = 256 * 1024
-    private static let leastCost = 16 * 1024
+    static let leastCost = 16 * 1024
+    /// What a message costs that was read together with others, at least.
+    static let leastMessageCost = 256
     /// How many deliveries one turn may make: each may start the next one, as a completion that sends again does, and
     /// such a chain must not keep the loop from its other sockets.
     private static let deliveryBudget = 32
@@ -140,11 +142,16 @@ package final class StreamDriver: LoopClient {
                 // ENOTCONN: the peer has reset the connection; the read side tells.
                 _ = SocketCalls.finishOutput(number)
                 state.withLock { $0.didShutDown() }.perform()
-            case .resume:
-                step = serveReader()
+            case .resumeReader: resumeReader()
+            case .readForHandler(let number, let tick):
+                step = readForHandler(number, tick)
                 continue
-            case .read(let number, let tick):
+            case .pullForHandler: pullForHandler()
+            case .readForListeners(let number, let tick):
                 step = readForListeners(number, tick)
+                continue
+            case .cutForListeners(let number):
+                step = cutForListeners(number)
                 continue
             case .probe(let number, let tick): probe(number, tick)
             case .discard(let number, let tick): discard(number, tick)
@@ -159,10 +166,8 @@ package final class StreamDriver: LoopClient {
     /// Whether this turn may go on reading.
     var mayRead: Bool { readAllowance > 0 }
 
-    /// This turn has read.
-    func countRead(_ result: SystemResult<Int>) {
-        readAllowance -= max((try? result.get()) ?? 0, StreamDriver.leastCost)
-    }
+    /// This turn has read `count` bytes.
+    func countRead(_ count: Int, atLeast least: Int = StreamDriver.leastCost) { readAllowance -= max(count, least) }
 
     /// Tells on the loop what is in the outbox, as far as the turn's budget goes. `isOver`: a delivery that was made
     /// before has ended. Returns the next step.
@@ -176,7 +181,7 @@ package final class StreamDriver: LoopClient {
             return nil as Outbox.Delivery?
         }) {
             deliveryAllowance -= 1
-            delivery.perform()
+            perform(delivery)
             isOver = true
         }
         return step
@@ -184,13 +189,32 @@ package final class StreamDriver: LoopClient {
 
     /// Hands what is next in the outbox to the executor that the program chose. The next one follows when it is done.
     private func handOver() {
-        guard case .executor(let run) = state.withLock({ $0.shared.values.delivery }),
-            let delivery = state.withLock({ $0.outbox.beginDelivery() })
-        else { return }
-        run { [self] in
-            delivery.perform()
+        if let delivery = state.withLock({ $0.outbox.beginDelivery() }) { handOver(delivery) }
+    }
+
+    private func perform(_ delivery: Outbox.Delivery) {
+        switch delivery.item {
+        case .sent(let body): body(self, nil)
+        case .notReceived(let body, let failure): body(self, .failure(failure))
+        default: delivery.perform()
+        }
+    }
+
+    func handOver(_ delivery: Outbox.Delivery) {
+        let end: @Sendable () -> Void = { [self] in
             state.withLock { $0.outbox.endDelivery() }
             loop.schedule(self)
+        }
+        switch state.withLock({ $0.shared.values.delivery }) {
+        case .executor(let run):
+            run { [self] in
+                perform(delivery)
+                end()
+            }
+        case .loop:
+            // Chosen just now: this one is told here, where it would have been handed over.
+            perform(delivery)
+            end()
         }
     }
 
