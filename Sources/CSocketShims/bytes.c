@@ -6,7 +6,7 @@
 #include <string.h>
 
 ptrdiff_t csocket_find(const void *bytes, size_t count, const void *pattern, size_t pattern_count) {
-    if (count < pattern_count) return -1;
+    if (count < pattern_count) return -1;  // no bytes may be NULL, which memchr must not see
     // memmem(3) of a short pattern may be forty times slower than memchr(3), so that goes ahead to the first candidate.
     const char *found = memchr(bytes, *(const unsigned char *)pattern, count);
     if (found != NULL && pattern_count > 1) {
