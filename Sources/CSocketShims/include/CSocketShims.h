@@ -14,5 +14,6 @@
 #include "polling.h"
 #include "sockets.h"
 #include "threads.h"
+#include "transfer.h"
 
 #endif

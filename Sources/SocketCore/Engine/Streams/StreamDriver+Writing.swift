@@ -3,11 +3,13 @@ extension StreamDriver {
     /// Bytes to send: borrowed for the first try, owned once they have to wait.
     package enum Source {
         case array([UInt8])
+        /// The same, taken out of another stream: a send that is given up leaves them in the queue.
+        case taken([UInt8])
         case borrowed(UnsafeRawBufferPointer)
 
         fileprivate func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
             switch self {
-            case .array(let array): array.withUnsafeBytes(body)
+            case .array(let array), .taken(let array): array.withUnsafeBytes(body)
             case .borrowed(let bytes): body(bytes)
             }
         }
@@ -16,6 +18,9 @@ extension StreamDriver {
         fileprivate func remainder(after sent: Int) -> WriteMachine.Remainder {
             switch self {
             case .array(let array): WriteMachine.Remainder(bytes: array, offset: sent, sentBefore: 0)
+            case .taken(let array):
+                WriteMachine.Remainder(
+                    .bytes(array), offset: sent, count: array.count - sent, sent: sent, isTaken: true)
             case .borrowed(let bytes):
                 WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
             }
@@ -72,19 +77,42 @@ extension StreamDriver {
         _ source: Source, _ bytes: UnsafeRawBufferPointer, _ number: Int32, _ tick: UInt32,
         _ completion: SendCompletion?
     ) -> SendOutcome {
-        let result = StreamCalls.send(number, bytes)
+        settle(send(bytes, number), tick, completion) { source.remainder(after: $0) }
+    }
+
+    /// What became of bytes that were written to the kernel.
+    struct Written {
+        let count: Int
+        let total: Int
+        /// Why no more were, if not for want of room.
+        let error: SystemError?
+
+        init(count: Int, of total: Int, error: SystemError? = nil) {
+            self.count = count
+            self.total = total
+            self.error = error == .wouldBlock ? nil : error
+        }
+    }
+
+    /// A direct write, admitted by `WriteMachine.admit`, is over. What is left is queued.
+    @inline(__always)
+    func settle(
+        _ written: Written, _ tick: UInt32, _ completion: SendCompletion?,
+        remainder: (_ sent: Int) -> WriteMachine.Remainder
+    ) -> SendOutcome {
+        let count = written.count
+        let remaining = written.total - count
         var endings = StreamState.Endings()
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
-            let count = (try? result.get()) ?? 0
-            let didClear = state.write.wrote(count, of: bytes.count, tick: tick)
+            let didClear = state.write.wrote(count, of: written.total, tick: tick)
             state.noteActivity()
-            if case .failure(let error) = result, error != .wouldBlock {
+            if let error = written.error {
                 state.outputFailed(error, &endings)
-                return (.failed(.system(error, .send, sent: 0, remaining: bytes.count)), didClear, true)
+                return (.failed(.system(error, .send, sent: count, remaining: remaining)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
-            if count == bytes.count {
+            if remaining == 0 {
                 if let completion {
                     state.outbox.append(.sent(completion))
                     return (.sent(mustYield: false), didClear, true)
@@ -94,9 +122,9 @@ extension StreamDriver {
             if state.life.isClosed {
                 // Reset meanwhile: those who waited have been told, and nobody would tell this one.
                 let ended = state.life.failure ?? .aborted()
-                return (.failed(ended.with(sent: count, remaining: bytes.count - count)), didClear, false)
+                return (.failed(ended.with(sent: count, remaining: remaining)), didClear, false)
             }
-            let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
+            let ticket = state.enqueueSend(remainder(count), atFront: true)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }
         if didClear { rearm(.write) }
@@ -128,11 +156,14 @@ extension StreamDriver {
         switch beginSend(source, completion: body) {
         case .sent: break
         case .failed(let failure): complete { [self] in body(self, failure) }
-        case .queued(let ticket):
-            let waiter = Waiter.handler { [self] failure in complete { [self] in body(self, failure) } }
-            let deadline = Instant.after(timeout)
-            awaitSend(ticket, waiter, deadline, isServing: false)
+        case .queued(let ticket): awaitSend(ticket, timeout: timeout, body)
         }
+    }
+
+    /// The completion form of `waitForSend`.
+    func awaitSend(_ ticket: Ticket, timeout: Duration?, _ body: @escaping SendCompletion) {
+        let waiter = Waiter.handler { [self] failure in complete { [self] in body(self, failure) } }
+        awaitSend(ticket, waiter, .after(timeout), isServing: false)
     }
 
     private func awaitSend(_ ticket: Ticket, _ waiter: Waiter, _ deadline: Instant, isServing: Bool) {
@@ -175,31 +206,35 @@ extension StreamDriver {
     func flush(_ number: Int32) {
         let buffer = Scratch.buffer
         guard let batch = state.withLock({ $0.write.beginFlush(into: buffer) }) else { return }
-        let result: SystemResult<Int>
-        let total: Int
+        let written: Written
         let tick: UInt32
+        var lack: Failure?
         switch batch {
         case .copied(let count, let started):
-            total = count
             tick = started
-            result = StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        case .chunk(let bytes, let offset, let started):
-            total = bytes.count - offset
+            written = send(UnsafeRawBufferPointer(rebasing: buffer[..<count]), number)
+        case .piece(.bytes(let bytes), let offset, let count, let started):
             tick = started
-            result = bytes.withUnsafeBytes {
-                StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[offset...]))
+            written = bytes.withUnsafeBytes {
+                send(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count]), number)
             }
+        case .piece(.pipe(let pipe), _, let count, let started):
+            tick = started
+            written = pipe.empty(into: number, upTo: count)
+        case .piece(.file(let file), let offset, let count, let started):
+            tick = started
+            (written, lack) = file.send(count, from: offset, to: number)
         }
         let (endings, didClear) = state.withLock { state in
             var endings = StreamState.Endings()
-            let count = (try? result.get()) ?? 0
-            let (ended, didClear) = state.write.endFlush(count, of: total, tick: tick)
+            let (ended, didClear) = state.write.endFlush(written.count, of: written.total, tick: tick)
             for send in ended {
                 endings.add(state.endSender(send.ticket, nil))
             }
+            if let lack { state.contentFailed(lack, &endings) }
             state.settleGivenUp(&endings)
             state.noteActivity()
-            if case .failure(let error) = result, error != .wouldBlock {
+            if let error = written.error {
                 state.outputFailed(error, &endings)
             } else if state.write.takeDrained() {
                 state.outbox.emit(.drain)
@@ -208,12 +243,20 @@ extension StreamDriver {
         }
         if didClear { rearm(.write) }
         endings.perform()
+        if case .piece(.file(let file), let offset, _, _) = batch { report(offset + written.count, of: file) }
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer, _ number: Int32) -> Written {
+        switch StreamCalls.send(number, bytes) {
+        case .success(let count): Written(count: count, of: bytes.count)
+        case .failure(let error): Written(count: 0, of: bytes.count, error: error)
+        }
     }
 }
 
 extension StreamState {
     /// Why nothing can be sent now; nil when something can.
-    fileprivate mutating func refusalOfSending() -> Failure? {
+    mutating func refusalOfSending() -> Failure? {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
         if let outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
@@ -221,14 +264,27 @@ extension StreamState {
     }
 
     fileprivate mutating func wantsTurnAfterWriting() -> Bool {
-        write.canFlush || write.mustShutDown || life.request != nil || life.phase > .open
+        write.wantsFlush || write.mustShutDown || life.request != nil || life.phase > .open
     }
 
-    fileprivate mutating func enqueueSend(_ remainder: WriteMachine.Remainder, atFront: Bool = false) -> Ticket {
+    mutating func enqueueSend(_ remainder: WriteMachine.Remainder, atFront: Bool = false) -> Ticket {
         let ticket = nextTicket()
         write.enqueue(remainder, ticket: ticket, atFront: atFront)
         senders.append(Sender(ticket: ticket))
         return ticket
+    }
+
+    /// What the queue's head was to send is not there. None of it is out: that send fails alone. Otherwise the stream can
+    /// never be whole, and is broken off.
+    fileprivate mutating func contentFailed(_ failure: Failure, _ endings: inout Endings) {
+        guard let ended = write.dropHead() else { return }
+        let failure = failure.with(sent: ended.sent, remaining: ended.remaining)
+        let waiter = endSender(ended.ticket, failure)
+        endings.add(waiter, failure)
+        guard ended.sent > 0 else { return }
+        wasFailureReported = waiter != nil
+        wantsReset = true
+        life.close(.failed(failure))
     }
 
     /// A send met an error that no retry mends: the queue is dropped. An open socket is not closed here: what the peer

@@ -3,14 +3,17 @@ package typealias SystemResult<Value: ~Copyable> = Result<Value, SystemError>
 
 /// Names of the system calls, for errors and traces.
 package enum SystemCall: String, Sendable, Hashable {
-    case accept, bind, close, connect, epoll, getsockname, getpeername, getsockopt, kqueue, listen, poll
+    case accept, bind, close, connect, epoll, fcntl, fstat, getsockname, getpeername, getsockopt, kqueue, listen, open,
+        poll
     case receive = "recv"
     case receiveMessage = "recvmsg"
     case resolve = "getaddrinfo"
     case send
+    case sendFile = "sendfile"
     case sendTo = "sendto"
     case setOption = "setsockopt"
     case shutdown
+    case splice
     case socket
     case thread = "pthread_create"
 }

@@ -24,10 +24,10 @@ import Testing
         case .copied(let total, let tick):
             let count = min(total, room)
             return (Array(buffer[..<count]), machine.endFlush(count, of: total, tick: tick).ended)
-        case .chunk(let bytes, let offset, let tick):
-            let total = bytes.count - offset
+        case .piece(.bytes(let bytes), let offset, let total, let tick):
             let count = min(total, room)
             return (Array(bytes[offset..<(offset + count)]), machine.endFlush(count, of: total, tick: tick).ended)
+        case .piece: return nil
         }
     }
 
