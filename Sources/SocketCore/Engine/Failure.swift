@@ -40,6 +40,7 @@ package indirect enum Failure: Error, Sendable, Hashable {
     /// Why a call does not fit.
     package enum Reason: String, Sendable, Hashable {
         case messageListenerExists = "a message listener exists, so messages go to it"
+        case framed = "a framing is set, and part of a message cannot be sent"
         case finished = "our direction has been ended with finish()"
         case notBound = "the socket has no address yet; bind or listen first"
         case taken = "connections go to the connect listener or to another serve or connections"
