@@ -15,13 +15,13 @@ extension SocketError {
         case .resolver: return base + 302
         case .handler: return 2_300_002
         case .closed: return base + 9
-        case .alreadyBound, .invalidState: return base + 22
+        case .alreadyBound, .invalidState, .optionTooLate: return base + 22
         case .aborted: return base + 103
         case .alreadyConnected: return base + 106
         case .notConnected: return base + 107
         case .timedOut: return base + 110
         case .cancelled: return base + 125
-        case .system, .connect: return base + (systemError?.linuxNumber ?? 5)
+        case .system, .option, .connect: return base + (systemError?.linuxNumber ?? 5)
         }
     }
 }
