@@ -67,6 +67,8 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case getOptions = "get options"
     /// Asking for an address.
     case getAddress = "get address"
+    /// Asking what the kernel knows of a connection.
+    case getInfo = "get info"
     /// Serving a connection.
     case serve
 

@@ -30,4 +30,13 @@ extension StreamDriver {
         }
         return (withDescriptor { KernelOptions.read(from: $0) } ?? settings.kernel, settings)
     }
+
+    /// What the kernel tells of the connection.
+    package func readTCPFacts() throws(Failure) -> TCPFacts {
+        try state.withLock { state throws(Failure) in
+            if state.life.isClosed { throw .closed }
+            if state.life.phase < .open { throw .notConnected }
+        }
+        return try withOpenDescriptor(.getOption) { TCPFacts.read(from: $0) }
+    }
 }
