@@ -18,14 +18,10 @@ public struct StandardInput: AsyncSequence, AsyncIteratorProtocol, Sendable {
 
     /// The next chunk; nil at the end of input.
     public func next() async -> [UInt8]? {
-        guard let chunk = await read(), !chunk.isEmpty else { return nil }
-        return chunk
-    }
-
-    /// The next chunk, empty at the end; nil when there is nothing to be read, now or later.
-    func read() async -> [UInt8]? {
-        await withCheckedContinuation { continuation in
+        let chunk = await withCheckedContinuation { continuation in
             StandardInput.queue.async { continuation.resume(returning: readStandardInput(upTo: chunkSize)) }
         }
+        guard let chunk, !chunk.isEmpty else { return nil }
+        return chunk
     }
 }

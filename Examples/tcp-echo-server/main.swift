@@ -29,18 +29,21 @@ server.on(.error) { error in
     if error.kind != .connectionReset { complain("\(error)") }
 }
 do {
-    // What is set on the server holds for the connections that it accepts.
-    try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true))
-    try await server.listen(address, backlog: 4096)
-    say("listening on \(try await server.getLocalAddress())")
+    // The main thread only waits. What follows runs on the server's loop, and nothing on Swift's own threads: a server
+    // that nobody talks to sleeps.
+    try server.eventLoop.run {
+        // What is set on the server holds for the connections that it accepts.
+        try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true))
+        try await server.listen(address, backlog: 4096)
+        say("listening on \(try await server.getLocalAddress())")
+        switch style {
+        case .events: serveWithEvents(server, mode)
+        case .callback: serveWithCallbacks(server, mode)
+        case .async: Task(executorPreference: server.eventLoop) { try await serveWithTasks(server, mode) }
+        }
+        await stopRequest(endOfInput: true)
+        await server.close()
+    }
 } catch {
     fail("\(error)")
 }
-
-switch style {
-case .events: serveWithEvents(server, mode)
-case .callback: serveWithCallbacks(server, mode)
-case .async: Task { try await serveWithTasks(server, mode) }
-}
-await stopRequest(endOfInput: true)
-await server.close()

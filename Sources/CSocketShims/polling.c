@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "direct_calls.h"
+
 #if defined(__linux__)
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -49,7 +51,7 @@ int csocket_epoll_remove(int poller, int descriptor) {
 
 int csocket_epoll_wait(int poller, csocket_event *events, int capacity, int64_t nanoseconds) {
     struct epoll_event native[BATCH];
-    int count = epoll_wait(poller, native, capacity < BATCH ? capacity : BATCH, milliseconds(nanoseconds));
+    int count = direct_epoll_wait(poller, native, capacity < BATCH ? capacity : BATCH, milliseconds(nanoseconds));
     if (count < 0) return -errno;
     for (int i = 0; i < count; i++) {
         uint32_t from = native[i].events, to = 0;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "address_private.h"
+#include "direct_calls.h"
 
 #if defined(__linux__)
 #include <linux/errqueue.h>
@@ -109,11 +110,11 @@ int csocket_close(int descriptor) {
 }
 
 ssize_t csocket_send(int descriptor, const void *bytes, size_t count) {
-    return outcome(send(descriptor, bytes, count, MSG_NOSIGNAL));
+    return outcome(direct_send(descriptor, bytes, count, MSG_NOSIGNAL));
 }
 
 ssize_t csocket_receive(int descriptor, void *bytes, size_t count) {
-    return outcome(recv(descriptor, bytes, count, 0));
+    return outcome(direct_recv(descriptor, bytes, count, 0));
 }
 
 ssize_t csocket_peek(int descriptor, void *bytes, size_t count) {

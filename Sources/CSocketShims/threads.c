@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -143,6 +144,43 @@ void csocket_mutex_lock(void *mutex) {
 
 void csocket_mutex_unlock(void *mutex) {
     pthread_mutex_unlock(mutex);
+}
+
+typedef struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t opened;
+    bool is_open;
+} gate;
+
+void *csocket_gate_create(void) {
+    gate *self = malloc(sizeof *self);
+    if (self == NULL) abort();
+    pthread_mutex_init(&self->mutex, NULL);
+    pthread_cond_init(&self->opened, NULL);
+    self->is_open = false;
+    return self;
+}
+
+void csocket_gate_destroy(void *pointer) {
+    gate *self = pointer;
+    pthread_cond_destroy(&self->opened);
+    pthread_mutex_destroy(&self->mutex);
+    free(self);
+}
+
+void csocket_gate_wait(void *pointer) {
+    gate *self = pointer;
+    pthread_mutex_lock(&self->mutex);
+    while (!self->is_open) pthread_cond_wait(&self->opened, &self->mutex);
+    pthread_mutex_unlock(&self->mutex);
+}
+
+void csocket_gate_open(void *pointer) {
+    gate *self = pointer;
+    pthread_mutex_lock(&self->mutex);
+    self->is_open = true;
+    pthread_cond_broadcast(&self->opened);
+    pthread_mutex_unlock(&self->mutex);
 }
 
 const char *csocket_environment(const char *name) {

@@ -8,6 +8,7 @@
 // error is never read from a thread-local variable that something else may have touched in between.
 
 #include "address.h"
+#include "bytes.h"
 #include "errors.h"
 #include "options.h"
 #include "polling.h"

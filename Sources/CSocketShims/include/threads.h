@@ -40,6 +40,12 @@ void csocket_mutex_destroy(void *mutex);
 void csocket_mutex_lock(void *mutex);
 void csocket_mutex_unlock(void *mutex);
 
+// A gate at which threads wait until another one opens it, once and for good.
+void *csocket_gate_create(void);
+void csocket_gate_destroy(void *gate);
+void csocket_gate_wait(void *gate);
+void csocket_gate_open(void *gate);
+
 // getenv(3); NULL when the variable is not set.
 const char *csocket_environment(const char *name);
 

@@ -5,8 +5,9 @@ extension SocketError {
     ///
     /// One base serves all TCP, UDP and local classes. Failures without an errno have the number of the errno that says
     /// the same: closed 2301009, aborted 2301103, already connected 2301106, not connected 2301107, timed out 2301110,
-    /// cancelled 2301125, an invalid state or a second bind 2301022. An unknown host is 2301301 and
-    /// a failed look-up 2301302, which OpenHarmony has no number for; a handler's own error is 2300002, its "internal error".
+    /// cancelled 2301125, an invalid state or a second bind 2301022; a message that is too long 2301090, incomplete
+    /// 2301061, malformed 2301074. An unknown host is 2301301 and a failed look-up 2301302, which OpenHarmony has no
+    /// number for; a handler's own error is 2300002, its "internal error".
     public var code: Int {
         let base = 2_301_000
         switch failure {
@@ -16,6 +17,9 @@ extension SocketError {
         case .handler: return 2_300_002
         case .closed: return base + 9
         case .alreadyBound, .invalidState, .optionTooLate: return base + 22
+        case .incomplete: return base + 61
+        case .malformed: return base + 74
+        case .tooLong: return base + 90
         case .aborted: return base + 103
         case .alreadyConnected: return base + 106
         case .notConnected: return base + 107

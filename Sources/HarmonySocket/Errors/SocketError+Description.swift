@@ -22,6 +22,9 @@ extension SocketError: CustomStringConvertible {
         case .alreadyBound: "the socket has an address already"
         case .invalidState(let reason): reason.rawValue
         case .invalidArgument(let argument): "\(argument.field): \(argument.problem)"
+        case .tooLong(let limit): "the message is longer than \(limit) bytes"
+        case .incomplete(let count): "the peer ended within a message, of which \(count) bytes had come"
+        case .malformed(let reason): "what came is no message: \(reason)"
         case .unknownHost(let name): "no host is called \(name)"
         case .resolver(let name, let message): "looking up \(name) failed: \(message)"
         case .system(let error, _, _, _): SocketError.text(of: error)
@@ -63,6 +66,8 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case close
     /// Setting options.
     case setOptions = "set options"
+    /// Setting, or making, a framing.
+    case setFraming = "set framing"
     /// Reading options.
     case getOptions = "get options"
     /// Asking for an address.

@@ -48,8 +48,12 @@ public struct SocketError: Error, Sendable {
         case addressNotAvailable
         /// The system does not allow it.
         case permissionDenied
-        /// The datagram is larger than the protocol, or the way, can carry.
+        /// The datagram is larger than the protocol, or the way, can carry; or the message than its framing allows.
         case messageTooLong
+        /// The peer ended within a message.
+        case incomplete
+        /// What came is no message of the framing.
+        case malformed
         /// The process or the system has no descriptor left.
         case tooManyOpenFiles
         /// A handler of `serve` threw an error of its own.
@@ -104,6 +108,9 @@ public struct SocketError: Error, Sendable {
         case .alreadyBound: .alreadyBound
         case .invalidState: .invalidState
         case .invalidArgument: .invalidArgument
+        case .tooLong: .messageTooLong
+        case .incomplete: .incomplete
+        case .malformed: .malformed
         case .unknownHost: .unknownHost
         case .resolver: .lookupFailed
         case .handler: .handlerFailed

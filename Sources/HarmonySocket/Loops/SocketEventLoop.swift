@@ -54,6 +54,46 @@ public final class SocketEventLoop: TaskExecutor {
     /// Never runs it during the call, also not on the loop itself.
     public func execute(_ body: @escaping @Sendable () -> Void) { core.execute(body) }
 
+    /// Runs an async `body` on the loop and blocks the calling thread until it has ended; returns or throws what it does.
+    ///
+    /// For programs whose main function is not async. All that `body` awaits of sockets happens on loops, so a program
+    /// that is written around it does without the threads of Swift's own pool, which it would start otherwise; while
+    /// nothing happens, no thread of it runs at all:
+    ///
+    /// ```swift
+    /// func main() throws {
+    ///     let server = TCPSocketServer()
+    ///     try server.eventLoop.run {
+    ///         try await server.listen(NetAddress("127.0.0.1", port: 7007))
+    ///         try await server.serve { client in
+    ///             for try await chunk in client.messages { try await client.send(chunk.message) }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// `body` runs as a task that prefers this loop; what follows from that is said at `SocketEventLoop`. On the main
+    /// thread this call keeps the main actor from running, so a `body` that waits for it waits forever. On the loop's
+    /// own thread it would wait for itself, and traps.
+    ///
+    /// ## Cancellation
+    /// Not cancellable: the caller is no task. What `body` awaits can be ended in other ways, as by closing a socket.
+    @available(*, noasync, message: "await the body instead, in withTaskExecutorPreference(loop)")
+    public func run<Success: Sendable, Failure: Error>(
+        _ body: @escaping @Sendable () async throws(Failure) -> Success
+    ) throws(Failure) -> Success {
+        precondition(!isCurrent, "socket loop \(core.number) cannot wait for itself")
+        let result = Handover<Result<Success, Failure>>()
+        Task(executorPreference: self) {
+            do throws(Failure) {
+                result.give(.success(try await body()))
+            } catch {
+                result.give(.failure(error))
+            }
+        }
+        return try result.wait().get()
+    }
+
     /// Runs a job of a task on the loop's thread.
     public func enqueue(_ job: consuming ExecutorJob) { core.enqueue(.job(UnownedJob(job))) }
 

@@ -30,12 +30,11 @@ extension StreamSocket {
         timeout: Duration? = nil,
         completion: @escaping @Sendable (Result<SocketMessageInfo?, SocketError>) -> Void
     ) {
-        stream.driver.receive(timeout: timeout) { [stream] result in
-            completion(
-                result.map { bytes in
-                    bytes.map { SocketMessageInfo($0, from: stream.driver.peer) }
-                }
-                .mapError { stream.error($0, .receive) })
+        stream.driver.receive(timeout: timeout) { driver, result in
+            switch result {
+            case .success(let bytes): completion(.success(bytes.map { SocketMessageInfo($0, from: driver.peer) }))
+            case .failure(let failure): completion(.failure(StreamHandle(driver: driver).error(failure, .receive)))
+            }
         }
     }
 
@@ -58,13 +57,13 @@ extension StreamHandle {
         until deadline: Instant, isEager: Bool, isolation: isolated (any Actor)? = #isolation
     ) async throws(SocketError) -> SocketMessageInfo? {
         var outcome = driver.tryReceive(isNext: false, isEager: isEager)
-        while case .wait = outcome {
+        while case .wait(let hasTurn) = outcome {
             let failure: Failure?
             if driver.isServedByCurrentTask {
                 // Suspended right here: each async function in between would cost a look for the right executor.
-                failure = await withUnsafeContinuation { driver.enqueueServingReader($0, deadline) }
+                failure = await withUnsafeContinuation { driver.enqueueServingReader($0, deadline, hasTurn: hasTurn) }
             } else {
-                failure = await driver.waitToRead(deadline)
+                failure = await driver.waitToRead(deadline, hasTurn: hasTurn)
             }
             outcome = failure.map { .failed($0) } ?? driver.tryReceive(isNext: true, isEager: false)
         }
@@ -75,7 +74,7 @@ extension StreamHandle {
     private func message(_ outcome: StreamDriver.ReceiveOutcome) throws(SocketError) -> SocketMessageInfo? {
         switch outcome {
         case .bytes(let bytes, _): return SocketMessageInfo(bytes, from: driver.peer)
-        case .ended, .wait: return nil
+        case .ended, .wait, .filled: return nil
         case .failed(let failure): throw error(failure, .receive)
         }
     }

@@ -74,7 +74,7 @@ extension StreamSocket {
         _ bytes: [UInt8], timeout: Duration? = nil,
         completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
     ) {
-        stream.driver.send(.array(bytes), timeout: timeout, stream.completion(.send, completion))
+        stream.driver.send(.array(bytes), timeout: timeout, StreamHandle.sendCompletion(completion))
     }
 
     /// Sends text as UTF-8; the handler is told when the kernel has taken every byte, or why not.
@@ -91,7 +91,7 @@ extension StreamSocket {
         completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
     ) {
         bytes.withUnsafeBytes {
-            stream.driver.send(.borrowed($0), timeout: timeout, stream.completion(.send, completion))
+            stream.driver.send(.borrowed($0), timeout: timeout, StreamHandle.sendCompletion(completion))
         }
     }
 

@@ -25,10 +25,18 @@ public struct StreamHandle: Sendable {
     func completion(
         _ operation: SocketOperation, _ body: @escaping @Sendable (Result<Void, SocketError>) -> Void
     ) -> @Sendable (Result<Void, Failure>) -> Void {
-        { [self] result in
-            switch result {
-            case .success: body(.success(()))
-            case .failure(let failure): body(.failure(error(failure, operation)))
+        { [self] result in body(result.mapError { error($0, operation) }) }
+    }
+
+    /// A completion handler of the engine's sends that calls the program's.
+    static func sendCompletion(
+        _ body: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) -> StreamDriver.SendCompletion {
+        { driver, failure in
+            if let failure {
+                body(.failure(StreamHandle(driver: driver).error(failure, .send)))
+            } else {
+                body(.success(()))
             }
         }
     }

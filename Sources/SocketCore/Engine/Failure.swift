@@ -26,6 +26,12 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case optionTooLate(KernelOption)
     /// A value that cannot be; the field that holds it, and why.
     case invalidArgument(Argument)
+    /// A message is longer than the limit.
+    case tooLong(limit: Int)
+    /// The peer ended within a message, of which so many bytes had come.
+    case incomplete(count: Int)
+    /// What came is no message; says why.
+    case malformed(String)
     /// The name does not exist.
     case unknownHost(String)
     /// The look-up of a name failed: the resolver's words.

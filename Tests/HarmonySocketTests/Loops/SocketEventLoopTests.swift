@@ -101,4 +101,70 @@ import Testing
         #expect(await actor.sum() == 5)
         await pair.close()
     }
+
+    @Test func run_returnsOrThrowsWhatTheBodyDoes_andRunsItOnTheLoop() async throws {
+        let loop = SocketEventLoopGroup(count: 1).next()
+        let isOnLoop = try await blocking { loop.run { [await isOn(loop), loop.isCurrent] } }
+        #expect(isOnLoop == [true, true])
+        let error = try await blocking {
+            do throws(SocketError) {
+                try loop.run { () async throws(SocketError) in try await TCPSocket().send("x") }
+                return SocketError.Kind?.none
+            } catch {
+                return error.kind
+            }
+        }
+        #expect(error == .notConnected)
+    }
+
+    @Test func run_waitsForTheBody_whileTheLoopServesOthers() async throws {
+        let group = SocketEventLoopGroup(count: 1)
+        let server = TCPSocketServer(group: group)
+        let reply = try await blocking {
+            try server.eventLoop.run {
+                try await server.listen(Loopback.ipv4.address())
+                let serving = Task(executorPreference: server.eventLoop) {
+                    try await server.serve { client in
+                        for try await message in client.messages { try await client.send(message.message) }
+                    }
+                }
+                let tcp = TCPSocket(group: group)
+                try await tcp.connect(to: try await server.getLocalAddress())
+                try await tcp.send("hello")
+                let reply = try await tcp.receive(timeout: .seconds(20))?.text
+                await tcp.close()
+                await server.close()
+                try await serving.value
+                return reply
+            }
+        }
+        #expect(reply == "hello")
+    }
+
+    @Test func run_fromManyThreads_givesEachItsOwn() async throws {
+        let loop = SocketEventLoopGroup(count: 1).next()
+        try await withThrowingTaskGroup { tasks in
+            for number in 0..<20 {
+                tasks.addTask {
+                    let sum = try await blocking {
+                        (0..<50).reduce(0) { sum, step in sum + loop.run { number * step } }
+                    }
+                    #expect(sum == number * 1225)
+                }
+            }
+            try await tasks.waitForAll()
+        }
+    }
+
+    @Test func run_onTheLoopItself_traps() async {
+        await #expect(processExitsWith: .failure) {
+            let loop = SocketEventLoopGroup(count: 1).next()
+            let isOver = Outcome<Void>()
+            loop.execute {
+                loop.run {}
+                isOver.set(.success(()))
+            }
+            try await isOver.value
+        }
+    }
 }

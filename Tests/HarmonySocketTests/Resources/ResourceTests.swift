@@ -11,7 +11,7 @@ struct ResourceTests {
     func transfer_large_arrivesWholeInFlatMemory() async throws {
         await #expect(processExitsWith: .success) {
             // 1 GiB with HARMONY_FULL=1.
-            let total = (ProcessFacts.environment("HARMONY_FULL") == "1" ? 1024 : 256) << 20
+            let total = (ProcessFacts.isFullRun ? 1024 : 256) << 20
             let pattern = Pattern()
             let (server, address) = try await makeServer()
             let chunkSize = 256 * 1024

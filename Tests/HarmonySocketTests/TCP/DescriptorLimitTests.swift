@@ -4,23 +4,15 @@ import Testing
 
 /// A server with 64 descriptors, and 500 clients. In a process of its own, since the limit is the process's.
 @Suite(.bounded) struct DescriptorLimitTests {
-    private static var server: URL? {
-        // The example is built beside the test bundle.
-        let beside = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-        let candidates = [beside, Bundle.main.bundleURL, Bundle.main.executableURL?.deletingLastPathComponent()]
-        return candidates.compactMap { $0?.appendingPathComponent("tcp-echo-server") }
-            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
-    }
-
     @Test(
-        .enabled(if: server != nil, "tcp-echo-server is not beside the test bundle: build all targets"),
+        .enabled(if: ChildProcess.findExample("tcp-echo-server") != nil, "the examples are not built"),
         arguments: ["events", "callback", "async"])
     func fiveHundredClients_underALimitOf64_areAllServed(_ style: String) async throws {
-        let server = try #require(DescriptorLimitTests.server)
+        let server = try #require(ChildProcess.findExample("tcp-echo-server"))
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/bash")
         process.arguments = [
-            "-c", "ulimit -n 64; exec \"$0\" --host 127.0.0.1 --port 0 --style \(style) --loops 1", server.path,
+            "-c", "ulimit -n 64; exec \"$0\" --host 127.0.0.1 --port 0 --style \(style) --loops 1", server,
         ]
         let output = Pipe()
         process.standardOutput = output

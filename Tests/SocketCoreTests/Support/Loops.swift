@@ -133,10 +133,10 @@ extension StreamDriver {
         while true {
             switch tryReceive(isNext: isNext, isEager: isEager) {
             case .bytes(let bytes, _): return bytes
-            case .ended: return nil
+            case .ended, .filled: return nil
             case .failed(let failure): throw failure
-            case .wait:
-                if let failure = await waitToRead(deadline) { throw failure }
+            case .wait(let hasTurn):
+                if let failure = await waitToRead(deadline, hasTurn: hasTurn) { throw failure }
                 isNext = true
             }
         }

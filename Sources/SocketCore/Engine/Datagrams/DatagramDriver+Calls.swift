@@ -146,9 +146,9 @@ extension DatagramDriver {
         let isEager = timeout.map { $0 <= .zero } ?? false
         let deadline = Instant.after(timeout)
         while true {
-            if let (number, tick) = try admitReader(isNext: isNext, hasWaited: hasWaited, isEager: isEager) {
+            if let result = try tryReceive(isNext: isNext, hasWaited: hasWaited, isEager: isEager) {
                 isNext = false
-                switch readOnce(number, tick) {
+                switch result {
                 case .success(let datagram): return datagram
                 case .failure(.wouldBlock): if isEager { throw .timedOut() }
                 // Told through `error`, with the destination it concerns: not this call's failure.
@@ -174,8 +174,8 @@ extension DatagramDriver {
         _ body: @escaping @Sendable (Result<Datagram, Failure>) -> Void
     ) {
         do throws(Failure) {
-            if let (number, tick) = try admitReader(isNext: isNext, hasWaited: hasWaited, isEager: isEager) {
-                switch readOnce(number, tick) {
+            if let result = try tryReceive(isNext: isNext, hasWaited: hasWaited, isEager: isEager) {
+                switch result {
                 case .success(let datagram): return complete { body(.success(datagram)) }
                 case .failure(.wouldBlock) where isEager: throw .timedOut()
                 case .failure:
@@ -193,19 +193,36 @@ extension DatagramDriver {
         }
     }
 
-    /// `hasWaited`: a message listener that came while this reader waited takes effect behind it.
-    private func admitReader(isNext: Bool, hasWaited: Bool, isEager: Bool) throws(Failure) -> (Int32, UInt32)? {
-        try state.withLock { state throws(Failure) in
+    /// Takes a datagram, if it is the caller's turn; nil when it must wait. `hasWaited`: a message listener that came
+    /// while this reader waited takes effect behind it.
+    private func tryReceive(
+        isNext: Bool, hasWaited: Bool, isEager: Bool
+    ) throws(Failure) -> SystemResult<Datagram>? {
+        enum Admission {
+            case kept(Datagram)
+            case read(Int32, tick: UInt32)
+            case wait
+        }
+        let admission: Admission = try state.withLock { state throws(Failure) in
             if let failure = state.refusalOfReading(ignoresListeners: hasWaited) {
                 if isNext { state.read.relinquish() }
                 throw failure
             }
-            guard
-                case .read(let tick) = state.read.admit(
-                    isNext: isNext, isEager: isEager, isQueueEmpty: state.readers.isEmpty),
-                let number = state.descriptor.lend()
-            else { return nil }
-            return (number, tick)
+            let answer = state.read.admit(isNext: isNext, isEager: isEager, isQueueEmpty: state.readers.isEmpty)
+            if case .turn(let turn) = answer {
+                if let datagram = state.takeKept() {
+                    state.read.relinquish()
+                    return .kept(datagram)
+                }
+                if let number = state.descriptor.lend() { return .read(number, tick: turn.tick) }
+            }
+            if isNext { state.read.relinquish() }
+            return .wait
+        }
+        switch admission {
+        case .kept(let datagram): return .success(datagram)
+        case .read(let number, let tick): return readOnce(number, tick)
+        case .wait: return nil
         }
     }
 

@@ -145,18 +145,11 @@ package final class DatagramDriver: LoopClient, SocketDriver {
 
     private func readForListeners(_ number: Int32, _ tick: UInt32) {
         let result = receive(number)
-        let (didClear, left) = state.withLock { state in
-            let left = state.outbox.endReading()
-            if case .success(let datagram) = result {
-                let listeners = state.outbox.hearWhatWasRead(left)
-                let event = EngineEvent.message(
-                    datagram.bytes, from: datagram.source, isTruncated: datagram.isTruncated)
-                state.outbox.append(.call { listeners.tell(event) })
-            }
-            return (state.finishReading(result, tick: tick), left)
+        let didClear = state.withLock { state in
+            if case .success(let datagram) = result { state.tell(datagram) }
+            return state.finishReading(result, tick: tick)
         }
         if didClear { rearm(.read) }
-        withExtendedLifetime(left) {}
     }
 
     /// One datagram into an array of its size.

@@ -36,6 +36,7 @@ struct DatagramState: ~Copyable {
     var read = ReadMachine()
     var write = DatagramWriteMachine()
     var outbox = Outbox()
+    private var kept: DatagramDriver.Datagram?
     var readers = WaiterQueue<Waiter>()
     var senders: [Sender] = []
     var closers: [Waiter] = []
@@ -111,12 +112,32 @@ struct DatagramState: ~Copyable {
         }
         guard mayRead else { return read.hasDemand(interest) ? .yield : nil }
         switch read.demand(interest) {
-        case .resumeReader: return readers.popFirst().map { .resume($0.waiter) }
+        case .serveReader: return readers.popFirst().map { .resume($0.waiter) }
         case .readForListeners(let tick):
-            outbox.beginReading()
-            return .read(number, tick: tick)
+            guard let datagram = takeKept() else { return .read(number, tick: tick) }
+            read.relinquish()
+            tell(datagram)
+            return outbox.beginDelivery().map { .deliver($0) }
         case .nothing, .probe, .discard: return nil
         }
+    }
+
+    /// Queues a datagram for those who listen. Nobody does any more: it is kept for the next reader.
+    mutating func tell(_ datagram: DatagramDriver.Datagram) {
+        if outbox.hasListener(.message) {
+            let event = EngineEvent.message(datagram.bytes, from: datagram.source, isTruncated: datagram.isTruncated)
+            let listeners = outbox.hear(.message)
+            outbox.append(.call { listeners.tell(event) })
+        } else {
+            kept = datagram
+            read.keep(1, isUntried: true)
+        }
+    }
+
+    /// The datagram that was read for listeners who had left.
+    mutating func takeKept() -> DatagramDriver.Datagram? {
+        read.keep(0, isUntried: false)
+        return kept.take()
     }
 
     private mutating func timerStep() -> Step {

@@ -61,8 +61,10 @@ package struct Outbox: Sendable {
     package enum Item: Sendable {
         indirect case event(EngineEvent)
         case call(@Sendable () -> Void)
-        /// The completion of a send that succeeded: the most frequent of all.
-        case sent(@Sendable (Result<Void, Failure>) -> Void)
+        /// The completion of a send that succeeded, the most frequent of all: `StreamDriver` calls it.
+        case sent(StreamDriver.SendCompletion)
+        /// The completion of a receive that failed: `StreamDriver` calls it.
+        indirect case notReceived(StreamDriver.ReceiveCompletion, Failure)
         /// The place of one that has been told.
         case told
     }
@@ -73,12 +75,11 @@ package struct Outbox: Sendable {
         package let listeners: [Listener]
 
         /// Tells it. Never under a lock.
-        package func perform() {
+        package consuming func perform() {
             switch item {
             case .call(let body): body()
-            case .sent(let body): body(.success(()))
             case .event(let event): listeners.tell(event)
-            case .told: break
+            case .sent, .notReceived, .told: break
             }
         }
     }
@@ -92,10 +93,6 @@ package struct Outbox: Sendable {
     private var restStart: Int32 = 0
     /// A delivery is under way.
     package private(set) var isDelivering = false
-    /// Input is being read for the message listeners up to this one: what it brings is theirs, also if they leave
-    /// meanwhile.
-    private var lastReading: Ticket?
-    private var leaving: [Listener] = []
 
     package init() {}
 
@@ -122,9 +119,6 @@ package struct Outbox: Sendable {
     /// let go of outside of the lock: what a closure captures may, when it ends, call back into the socket.
     package mutating func remove(where isIncluded: (Listener) -> Bool) -> [Listener] {
         let before = listeners
-        if let lastReading {
-            leaving += listeners.filter { $0.kind == .message && $0.ticket <= lastReading && isIncluded($0) }
-        }
         listeners.removeAll(where: isIncluded)
         kinds = listeners.reduce(0) { $0 | 1 << $1.kind.rawValue }
         hasOnce = listeners.contains(where: \.isOnce)
@@ -150,7 +144,9 @@ package struct Outbox: Sendable {
     package mutating func beginDelivery() -> Delivery? {
         guard !isDelivering, let item = first.take() else { return nil }
         if !rest.isEmpty { first = takeFirstOfRest() }
-        return begin(item)
+        isDelivering = true
+        guard case .event(let event) = item else { return Delivery(item: item, listeners: []) }
+        return Delivery(item: item, listeners: hear(event.kind))
     }
 
     /// Moves the others up now and then only: thousands of completions may wait.
@@ -171,34 +167,17 @@ package struct Outbox: Sendable {
         return item
     }
 
-    /// Starts a read for the message listeners, of whom there is at least one; `endReading` follows.
-    package mutating func beginReading() { lastReading = listeners.last?.ticket }
-
-    /// The read is over. Returns those who left meanwhile, to be let go of outside of the lock.
-    package mutating func endReading() -> [Listener] {
-        lastReading = nil
-        if leaving.isEmpty { return [] }
-        defer { leaving = [] }
-        return leaving
-    }
-
-    /// Those who hear what a read brought, of which `endReading` returned `left`: never nobody, so that nothing that was
-    /// read is lost.
-    package mutating func hearWhatWasRead(_ left: [Listener]) -> [Listener] {
-        hasListener(.message) ? hear(.message) : left
-    }
-
     /// Starts the delivery of something that never was in the queue (`isIdle` must hold).
     package mutating func beginDirectDelivery() { isDelivering = true }
 
-    private mutating func begin(_ item: Item) -> Delivery {
+    /// Starts the delivery of an event that never was in the queue (`isIdle` must hold). Returns those who hear it.
+    package mutating func beginTelling(_ kind: EventKind) -> [Listener] {
         isDelivering = true
-        guard case .event(let event) = item else { return Delivery(item: item, listeners: []) }
-        return Delivery(item: item, listeners: hear(event.kind))
+        return hear(kind)
     }
 
     /// Those who hear an event of this kind now. One who wanted to hear it once is gone afterwards.
-    private mutating func hear(_ kind: EventKind) -> [Listener] {
+    package mutating func hear(_ kind: EventKind) -> [Listener] {
         let heard = listeners
         if kind == .close {
             // The last event: dropping the listeners here breaks the cycles that their captures make.
@@ -218,7 +197,9 @@ extension [Listener] {
     /// Tells those of them who listen to events of this kind. Never under a lock.
     package func tell(_ event: EngineEvent) {
         let kind = event.kind
-        for listener in self where listener.kind == kind { listener.body(event) }
+        withUnsafeBufferPointer { listeners in
+            for index in listeners.indices where listeners[index].kind == kind { listeners[index].body(event) }
+        }
     }
 }
 

@@ -45,6 +45,9 @@ package struct LifecycleMachine: Sendable {
     /// Whether calls are refused with `.closed`.
     package var isClosing: Bool { phase >= .flushing || request != nil }
 
+    /// Whether the connection stands, and nothing is to be done about its end.
+    package var isSteady: Bool { phase == .open && request == nil }
+
     /// The error that ends the socket, also before the loop has taken it up.
     package var endingFailure: Failure? {
         if case .failed(let failure) = request { failure } else { failure }

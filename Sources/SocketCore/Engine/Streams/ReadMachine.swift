@@ -1,13 +1,29 @@
-/// Decides who reads from a stream socket, and when. One reader at a time: it has the turn.
+/// Decides who reads from a stream socket, and when. One reader at a time: it has the turn, and with it what was read ahead.
 package struct ReadMachine: Sendable {
     /// The answer to somebody who wants to read.
     package enum Admission: Sendable, Equatable {
-        /// Read now, and report with `finish`; the tick goes with it.
-        case read(tick: UInt32)
+        /// Read now, and report with `finish` or `relinquish`.
+        case turn(Turn)
         /// Wait in the queue.
         case wait
         /// There is nothing more to read, ever.
         case ended
+    }
+
+    /// What whoever has the turn goes by.
+    package struct Turn: Sendable, Equatable {
+        /// Goes with the report.
+        package let tick: UInt32
+        /// The kernel is worth asking. If not, what was read ahead is all that there is now.
+        package let mayReceive: Bool
+        /// What was read ahead is all that there will ever be.
+        package let hasEnded: Bool
+
+        package init(tick: UInt32, mayReceive: Bool = true, hasEnded: Bool = false) {
+            self.tick = tick
+            self.mayReceive = mayReceive
+            self.hasEnded = hasEnded
+        }
     }
 
     /// What a read brought.
@@ -22,7 +38,7 @@ package struct ReadMachine: Sendable {
     package enum Demand: Sendable, Equatable {
         case nothing
         /// Let the first waiting reader read; it has the turn now.
-        case resumeReader
+        case serveReader(tick: UInt32)
         /// Read for the message listeners; they have the turn now.
         case readForListeners(tick: UInt32)
         /// Nobody wants input: see, without taking any, whether it has ended. The turn is taken.
@@ -50,10 +66,17 @@ package struct ReadMachine: Sendable {
     private var hasSeenError = false
     /// Somebody has the turn.
     package private(set) var isReading = false
-    /// The peer ended its direction, and all its bytes were read.
+    /// The peer ended its direction, and the kernel has nothing more.
     package private(set) var hasEnded = false
+    /// Bytes were read ahead: the next reader has them first.
+    package private(set) var hasBuffered = false
+    /// What was read ahead, or who wants it, is not what it was when somebody last looked.
+    private var isUntried = false
 
     package init() {}
+
+    /// Whether the peer ended its direction, and all its bytes have been handed out.
+    package var isExhausted: Bool { hasEnded && !hasBuffered }
 
     /// The poller reported something.
     package mutating func ready(_ events: PollEvents) {
@@ -66,24 +89,29 @@ package struct ReadMachine: Sendable {
         }
     }
 
-    /// Somebody wants to read. `isNext`: it has been given the turn by `demand` already. `isEager`: it cannot wait, so
+    /// Somebody wants to read. `isNext`: it has been given the turn by `demand` already, and keeps it
+    /// when it must wait again. `isEager`: it cannot wait, so
     /// it asks the kernel even when cached readiness says no.
     package mutating func admit(isNext: Bool, isEager: Bool, isQueueEmpty: Bool) -> Admission {
-        if isNext {
+        guard isNext || !isReading && isQueueEmpty else { return .wait }
+        if isExhausted {
             isReading = false
-        } else if isReading || !isQueueEmpty {
-            return .wait
+            return .ended
         }
-        if hasEnded { return .ended }
-        guard readiness.isReady || isEager else { return .wait }
+        guard readiness.isReady || hasBuffered || isEager else { return .wait }
         isReading = true
-        return .read(tick: readiness.tick)
+        return .turn(turn(isEager: isEager))
     }
 
-    /// The reader with the turn is done. Returns whether readiness was cleared, so that a level-triggered poller must
-    /// be asked to report again.
-    package mutating func finish(_ outcome: Outcome, tick: UInt32) -> Bool {
-        isReading = false
+    /// What whoever has the turn goes by now.
+    package func turn(isEager: Bool = false) -> Turn {
+        Turn(tick: readiness.tick, mayReceive: !hasEnded && (readiness.isReady || isEager), hasEnded: hasEnded)
+    }
+
+    /// A read is over, and the turn too unless the reader `keeps` it. Returns whether readiness was cleared, so that a
+    /// level-triggered poller must be asked to report again.
+    package mutating func finish(_ outcome: Outcome, tick: UInt32, keepsTurn: Bool = false) -> Bool {
+        isReading = keepsTurn
         switch outcome {
         case .bytes(let count, let limit):
             // The end may be all that is left: see, unless somebody reads on.
@@ -95,17 +123,25 @@ package struct ReadMachine: Sendable {
         case .ended:
             hasEnded = true
             wantsProbe = hasSeenError
+            isUntried = hasBuffered
             return false
         case .failed:
             return false
         }
     }
 
-    /// The tick of a read that begins now with a turn that `demand` gave.
-    package var tick: UInt32 { readiness.tick }
-
-    /// Gives back a turn that was not used.
+    /// Gives the turn back.
     package mutating func relinquish() { isReading = false }
+
+    /// What is left of what was read ahead: nothing, something in which whoever looked found nothing, or something
+    /// that nobody has looked at.
+    package mutating func keep(_ count: Int, isUntried: Bool) {
+        hasBuffered = count > 0
+        self.isUntried = hasBuffered && isUntried
+    }
+
+    /// Somebody else wants input, or wants something else of it.
+    package mutating func retry() { isUntried = hasBuffered }
 
     /// Whether `demand` would ask for anything.
     package func hasDemand(_ interest: Interest) -> Bool {
@@ -117,18 +153,18 @@ package struct ReadMachine: Sendable {
     package mutating func demand(_ interest: Interest) -> Demand {
         if isReading { return .nothing }
         if interest.contains(.reader) {
-            guard hasEnded || readiness.isReady else { return .nothing }
+            guard readiness.isReady || isUntried || hasEnded else { return .nothing }
             isReading = true
-            return .resumeReader
+            return .serveReader(tick: readiness.tick)
         }
-        if hasEnded, !wantsProbe { return .nothing }
+        if hasEnded, !wantsProbe, !isUntried { return .nothing }
         if interest.contains(.discard), !hasEnded {
             guard readiness.isReady else { return .nothing }
             isReading = true
             return .discard(tick: readiness.tick)
         }
-        if interest.contains(.listeners), !hasEnded {
-            guard readiness.isReady else { return .nothing }
+        if interest.contains(.listeners), isUntried || !hasEnded {
+            guard readiness.isReady || isUntried else { return .nothing }
             isReading = true
             return .readForListeners(tick: readiness.tick)
         }

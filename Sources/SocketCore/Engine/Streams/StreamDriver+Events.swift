@@ -36,12 +36,6 @@ extension StreamDriver {
         requestTurn()
     }
 
-    /// Queues the completion of a send that succeeded.
-    func completeSend(_ body: @escaping @Sendable (Result<Void, Failure>) -> Void) {
-        state.withLock { $0.outbox.append(.sent(body)) }
-        requestTurn()
-    }
-
     /// Queues an event, and returns when its listeners, if there are any, have been told.
     package func emit(_ event: EngineEvent) async {
         let mustWait = state.withLock { state in

@@ -26,7 +26,7 @@ extension StreamDriver {
 
     /// Whether there may be more to receive.
     package var canReceive: Bool {
-        state.withLock { $0.life.phase == .open && $0.life.request == nil && !$0.read.hasEnded }
+        state.withLock { $0.life.phase == .open && $0.life.request == nil && !$0.read.isExhausted }
     }
 
     /// Bytes of sends that the kernel has not taken yet.

@@ -22,6 +22,9 @@ extension StreamDriver {
         }
     }
 
+    /// Hears how a send of this socket ended; nil is success. It is handed the socket, so it need not hold it.
+    package typealias SendCompletion = @Sendable (StreamDriver, Failure?) -> Void
+
     /// How far a send came without waiting.
     package enum SendOutcome: Sendable {
         /// The kernel has taken every byte. `mustYield`: see `yieldTurn`.
@@ -34,7 +37,9 @@ extension StreamDriver {
     // MARK: Sending
 
     /// Sends as much as goes now, and queues the rest.
-    package func beginSend(_ source: Source) -> SendOutcome {
+    ///
+    /// `completion` is queued with the last byte, and only then: when the outcome is `.sent`.
+    package func beginSend(_ source: Source, completion: SendCompletion? = nil) -> SendOutcome {
         source.withBytes { bytes in
             enum Admission {
                 case write(Int32, tick: UInt32)
@@ -42,7 +47,10 @@ extension StreamDriver {
             }
             let admission: Admission = state.withLock { state in
                 if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
-                if bytes.isEmpty { return .outcome(.sent(mustYield: false)) }
+                if bytes.isEmpty {
+                    if let completion { state.outbox.append(.sent(completion)) }
+                    return .outcome(.sent(mustYield: false))
+                }
                 switch state.write.admit() {
                 case .finished: return .outcome(.failed(.invalidState(.finished)))
                 case .queue: return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
@@ -52,14 +60,17 @@ extension StreamDriver {
                 }
             }
             switch admission {
-            case .outcome(let outcome): return outcome
-            case .write(let number, let tick): return write(source, bytes, number, tick)
+            case .outcome(let outcome):
+                if completion != nil { requestTurn() }
+                return outcome
+            case .write(let number, let tick): return write(source, bytes, number, tick, completion)
             }
         }
     }
 
     private func write(
-        _ source: Source, _ bytes: UnsafeRawBufferPointer, _ number: Int32, _ tick: UInt32
+        _ source: Source, _ bytes: UnsafeRawBufferPointer, _ number: Int32, _ tick: UInt32,
+        _ completion: SendCompletion?
     ) -> SendOutcome {
         let result = StreamCalls.send(number, bytes)
         var endings = StreamState.Endings()
@@ -74,6 +85,10 @@ extension StreamDriver {
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
             if count == bytes.count {
+                if let completion {
+                    state.outbox.append(.sent(completion))
+                    return (.sent(mustYield: false), didClear, true)
+                }
                 return (.sent(mustYield: state.servedAtOnce()), didClear, state.wantsTurnAfterWriting())
             }
             if state.life.isClosed {
@@ -108,13 +123,13 @@ extension StreamDriver {
 
     /// The completion form: `body` is told in the socket's order of events.
     package func send(
-        _ source: Source, timeout: Duration?, _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
+        _ source: Source, timeout: Duration?, _ body: @escaping SendCompletion
     ) {
-        switch beginSend(source) {
-        case .sent: completeSend(body)
-        case .failed(let failure): complete { body(.failure(failure)) }
+        switch beginSend(source, completion: body) {
+        case .sent: break
+        case .failed(let failure): complete { [self] in body(self, failure) }
         case .queued(let ticket):
-            let waiter = Waiter.handler { [self] failure in complete { body(Result(failure)) } }
+            let waiter = Waiter.handler { [self] failure in complete { [self] in body(self, failure) } }
             let deadline = Instant.after(timeout)
             awaitSend(ticket, waiter, deadline, isServing: false)
         }
@@ -225,7 +240,7 @@ extension StreamState {
         }
         // Later sends are told the same, instead of waiting for room that never comes.
         outputError = error
-        if life.phase == .flushing || read.hasEnded {
+        if life.phase == .flushing || read.isExhausted {
             wasFailureReported = !endings.isEmpty || life.phase == .open
             life.close(.failed(.system(error, .send)))
         }

@@ -23,12 +23,15 @@ package final class StreamDriver: LoopClient, SocketDriver {
     /// What one turn may read, in bytes; a read counts as 16 KiB at least. So a turn makes 16 reads at most, and takes
     /// 256 KiB at most.
     private static let readBudget = 256 * 1024
-    private static let leastCost = 16 * 1024
-    // What is left of it. On the loop only.
-    nonisolated(unsafe) private var readAllowance = StreamDriver.readBudget
+    static let leastCost = 16 * 1024
+    /// What a message costs that was read together with others, at least.
+    static let leastMessageCost = 256
     /// How many deliveries one turn may make: each may start the next one, as a completion that sends again does, and
     /// such a chain must not keep the loop from its other sockets.
     private static let deliveryBudget = 32
+    // What is left of them. On the loop only.
+    nonisolated(unsafe) private var readAllowance = StreamDriver.readBudget
+    nonisolated(unsafe) private var deliveryAllowance = StreamDriver.deliveryBudget
 
     /// A socket without a connection, on a loop of `group`.
     package init(group: EventLoopGroup) {
@@ -116,7 +119,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         defer { isServicing = false }
         var step = first
         readAllowance = StreamDriver.readBudget
-        var deliveries = 0
+        deliveryAllowance = StreamDriver.deliveryBudget
         while true {
             switch step {
             case .nothing: return
@@ -127,23 +130,28 @@ package final class StreamDriver: LoopClient, SocketDriver {
             case .register(let number): register(number)
             case .release(let number, let isAbortive): release(number, isAbortive: isAbortive)
             case .deliver:
-                guard deliveries < StreamDriver.deliveryBudget else {
+                guard deliveryAllowance > 0 else {
                     loop.yieldTurn(self)
                     return
                 }
-                deliveries += 1
-                step = deliver()
+                step = deliver(isOver: false)
                 continue
+            case .handOver: handOver()
             case .flush(let number): flush(number)
             case .shutDown(let number):
                 // ENOTCONN: the peer has reset the connection; the read side tells.
                 _ = SocketCalls.finishOutput(number)
                 state.withLock { $0.didShutDown() }.perform()
-            case .resume:
-                step = serveReader()
+            case .resumeReader: resumeReader()
+            case .readForHandler(let number, let tick):
+                step = readForHandler(number, tick)
                 continue
-            case .read(let number, let tick):
+            case .pullForHandler: pullForHandler()
+            case .readForListeners(let number, let tick):
                 step = readForListeners(number, tick)
+                continue
+            case .cutForListeners(let number):
+                step = cutForListeners(number)
                 continue
             case .probe(let number, let tick): probe(number, tick)
             case .discard(let number, let tick): discard(number, tick)
@@ -158,34 +166,55 @@ package final class StreamDriver: LoopClient, SocketDriver {
     /// Whether this turn may go on reading.
     var mayRead: Bool { readAllowance > 0 }
 
-    /// This turn has read.
-    func countRead(_ result: SystemResult<Int>) {
-        readAllowance -= max((try? result.get()) ?? 0, StreamDriver.leastCost)
+    /// This turn has read `count` bytes.
+    func countRead(_ count: Int, atLeast least: Int = StreamDriver.leastCost) { readAllowance -= max(count, least) }
+
+    /// Tells on the loop what is in the outbox, as far as the turn's budget goes. `isOver`: a delivery that was made
+    /// before has ended. Returns the next step.
+    func deliver(isOver: Bool) -> StreamState.Step {
+        var isOver = isOver
+        var step = StreamState.Step.nothing
+        while let delivery = state.withLock({ state in
+            if isOver { state.outbox.endDelivery() }
+            if deliveryAllowance > 0, state.isDeliveredOnLoop, let next = state.outbox.beginDelivery() { return next }
+            step = state.step(mayRead: mayRead)
+            return nil as Outbox.Delivery?
+        }) {
+            deliveryAllowance -= 1
+            perform(delivery)
+            isOver = true
+        }
+        return step
     }
 
-    /// Tells what is next in the outbox. Returns the next step.
-    private func deliver() -> StreamState.Step {
-        let isOnLoop = state.withLock { $0.shared.values.delivery.isLoop }
-        guard let delivery = state.withLock({ $0.outbox.beginDelivery() }) else { return .nothing }
-        if isOnLoop {
-            delivery.perform()
-            return endDelivery()
+    /// Hands what is next in the outbox to the executor that the program chose. The next one follows when it is done.
+    private func handOver() {
+        if let delivery = state.withLock({ $0.outbox.beginDelivery() }) { handOver(delivery) }
+    }
+
+    private func perform(_ delivery: Outbox.Delivery) {
+        switch delivery.item {
+        case .sent(let body): body(self, nil)
+        case .notReceived(let body, let failure): body(self, .failure(failure))
+        default: delivery.perform()
         }
-        if case .executor(let run) = state.withLock({ $0.shared.values.delivery }) {
+    }
+
+    func handOver(_ delivery: Outbox.Delivery) {
+        let end: @Sendable () -> Void = { [self] in
+            state.withLock { $0.outbox.endDelivery() }
+            loop.schedule(self)
+        }
+        switch state.withLock({ $0.shared.values.delivery }) {
+        case .executor(let run):
             run { [self] in
-                delivery.perform()
-                state.withLock { $0.outbox.endDelivery() }
-                loop.schedule(self)
+                perform(delivery)
+                end()
             }
-        }
-        return state.withLock { $0.step(mayRead: mayRead) }
-    }
-
-    /// A delivery that was made on the loop is over. Returns the next step.
-    func endDelivery() -> StreamState.Step {
-        state.withLock { state in
-            state.outbox.endDelivery()
-            return state.step(mayRead: mayRead)
+        case .loop:
+            // Chosen just now: this one is told here, where it would have been handed over.
+            perform(delivery)
+            end()
         }
     }
 

@@ -20,8 +20,24 @@ struct StreamState: ~Copyable {
     enum Reader: Sendable {
         /// Told that it is its turn; reads for itself.
         case task(Waiter)
-        /// Handed what the loop has read for it.
-        case handler(@Sendable (Result<[UInt8]?, Failure>) -> Void)
+        /// Handed what the loop has read for it: whatever arrived, or a message.
+        case handler(StreamDriver.ReceiveCompletion)
+        /// Handed what it asked for.
+        case request(PendingRequest)
+
+        var isHandler: Bool { if case .handler = self { true } else { false } }
+    }
+
+    /// A request that waits for its turn. Only whoever has the turn touches it.
+    final class PendingRequest: @unchecked Sendable {
+        // Sendable: see above.
+        var request: ReadRequest
+        let body: StreamDriver.ReceiveCompletion
+
+        init(_ request: ReadRequest, _ body: @escaping StreamDriver.ReceiveCompletion) {
+            self.request = request
+            self.body = body
+        }
     }
 
     /// Those whose operations end now, and how.
@@ -47,11 +63,16 @@ struct StreamState: ~Copyable {
         case end
         case register(Int32)
         case release(Int32?, isAbortive: Bool)
+        /// Tell what is in the outbox: on the loop, or elsewhere.
         case deliver
+        case handOver
         case flush(Int32)
         case shutDown(Int32)
-        case resume
-        case read(Int32, tick: UInt32)
+        case resumeReader
+        case readForHandler(Int32, tick: UInt32)
+        case pullForHandler
+        case readForListeners(Int32, tick: UInt32)
+        case cutForListeners(Int32)
         case probe(Int32, tick: UInt32)
         case discard(Int32, tick: UInt32)
         case setTimer(Instant)
@@ -69,6 +90,8 @@ struct StreamState: ~Copyable {
     private(set) var isReleased = false
     /// The program still holds the socket object.
     var hasHandle = true
+    /// The message listeners hear nothing for now.
+    var isPaused = false
     /// Receives and sends of tasks that did not have to wait, since the last that had to.
     var servedInARow: UInt8 = 0
     /// There may be a deadline to watch for.
@@ -77,6 +100,9 @@ struct StreamState: ~Copyable {
     var shared = StreamSettings.Shared.standard
     var outbox = Outbox()
     var write = WriteMachine()
+    /// What was read ahead, and the framing: of whoever has the turn to read.
+    var ahead: ReadAhead?
+    var framer: Framer?
     var readers = WaiterQueue<Reader>()
     private var lastTicket: UInt64 = 0
 
@@ -133,6 +159,10 @@ struct StreamState: ~Copyable {
 
     /// What to do next. `mayRead`: the turn's budget is not used up.
     mutating func step(mayRead: Bool) -> Step {
+        // Nearly always: a connection that nobody ends.
+        if life.isSteady, isRegistered, hasHandle, !read.hasEnded, !write.isFinishing, let number = descriptor.number {
+            return ioStep(number, mayRead: mayRead)
+        }
         closeIfAbandoned()
         closeAfterEnd()
         if life.phase == .discarding || isReleased { emitClose() }
@@ -145,31 +175,51 @@ struct StreamState: ~Copyable {
             isRegistered = true
             return .register(number)
         }
-        if outbox.canDeliver { return .deliver }
+        if outbox.canDeliver { return deliverStep }
         guard let number = descriptor.number, isRegistered else { return timerStep() }
         if write.canFlush { return .flush(number) }
         if let step = closingStep(number) { return step }
+        return ioStep(number, mayRead: mayRead)
+    }
+
+    /// What to do next with a connection that stays as it is.
+    private mutating func ioStep(_ number: Int32, mayRead: Bool) -> Step {
+        if outbox.canDeliver { return deliverStep }
+        if write.canFlush { return .flush(number) }
         return readStep(number, mayRead: mayRead) ?? timerStep()
     }
 
-    private mutating func readStep(_ number: Int32, mayRead: Bool) -> Step? {
-        var interest: ReadMachine.Interest = []
-        if life.phase >= .flushing {
-            interest = .discard
-        } else if !readers.isEmpty {
-            interest = .reader
-        } else if outbox.hasListener(.message) {
-            // The next read waits for the delivery under way: order and memory hold.
-            guard outbox.isIdle else { return nil }
-            interest = .listeners
+    private var deliverStep: Step { isDeliveredOnLoop ? .deliver : .handOver }
+
+    /// Whether listeners and completions run on the loop.
+    var isDeliveredOnLoop: Bool { shared.values.delivery.isLoop }
+
+    /// Who wants input now.
+    var interest: ReadMachine.Interest {
+        mutating get {
+            if life.phase >= .flushing { return .discard }
+            if !readers.isEmpty { return .reader }
+            return wantsMessages ? .listeners : []
         }
+    }
+
+    /// Whether there are message listeners, and they are not paused.
+    var wantsMessages: Bool { mutating get { !isPaused && outbox.hasListener(.message) } }
+
+    private mutating func readStep(_ number: Int32, mayRead: Bool) -> Step? {
+        let interest = interest
+        // The next read waits for the delivery under way: order and memory hold.
+        if interest == .listeners, !outbox.isIdle { return nil }
         guard mayRead else { return read.hasDemand(interest) ? .yield : nil }
         switch read.demand(interest) {
         case .nothing: return nil
-        case .resumeReader: return .resume
+        case .serveReader(let tick):
+            if readers.isFirst(where: { if case .task = $0 { true } else { false } }) { return .resumeReader }
+            let isPlain = ahead == nil && framer == nil && readers.isFirst(where: \.isHandler) && !read.hasEnded
+            return isPlain ? .readForHandler(number, tick: tick) : .pullForHandler
         case .readForListeners(let tick):
-            outbox.beginReading()
-            return .read(number, tick: tick)
+            if ahead != nil || framer != nil { return .cutForListeners(number) }
+            return .readForListeners(number, tick: tick)
         case .probe(let tick): return .probe(number, tick: tick)
         case .discard(let tick): return .discard(number, tick: tick)
         }
@@ -218,7 +268,7 @@ struct StreamState: ~Copyable {
     /// With a message listener, and half-open not asked for, the peer's end is followed by ours: behind the listeners
     /// of "end", who may have an answer to send.
     private mutating func closeAfterEnd() {
-        guard life.phase == .open, read.hasEnded, outbox.hasListener(.message), outbox.isIdle,
+        guard life.phase == .open, read.isExhausted, outbox.hasListener(.message), outbox.isIdle,
             !shared.values.allowsHalfOpen
         else { return }
         life.close(.flush)
@@ -257,17 +307,18 @@ struct StreamState: ~Copyable {
         while let reader = readers.popFirst() { end(reader, with: failure, &endings) }
     }
 
-    /// A reader waits, behind the others.
-    mutating func add(_ reader: Waiting<Reader>) {
+    /// A reader waits: behind the others, or first again.
+    mutating func add(_ reader: Waiting<Reader>, atFront: Bool) {
         if reader.deadline != .never { mayExpire = true }
-        readers.append(reader)
+        if atFront { readers.prepend(reader) } else { readers.append(reader) }
     }
 
     /// A reader waits no longer. A handler hears so in the order of events.
     mutating func end(_ reader: Waiting<Reader>, with failure: Failure, _ endings: inout Endings) {
         switch reader.waiter {
         case .task(let waiter): endings.add(waiter, failure)
-        case .handler(let body): outbox.append(.call { body(.failure(failure)) })
+        case .handler(let body): outbox.append(.notReceived(body, failure))
+        case .request(let pending): outbox.append(.notReceived(pending.body, failure))
         }
     }
 
@@ -340,6 +391,7 @@ struct StreamState: ~Copyable {
         var endings = Endings()
         for reader in readers.removeAll(where: { $0.deadline <= now }) {
             end(reader, with: .timedOut(), &endings)
+            read.retry()
         }
         for sender in senders {
             guard let waiting = sender.waiting, waiting.deadline <= now else { continue }

@@ -79,10 +79,10 @@ package struct WriteMachine: Sendable {
     package init() {}
 
     /// Whether nothing is queued and nobody writes.
-    package var isFlushed: Bool { queuedBytes == 0 && !isWriting && head == queue.count }
+    package var isFlushed: Bool { queuedBytes == 0 && !isWriting }
 
     /// Whether the loop can write now.
-    package var canFlush: Bool { readiness.isReady && !isWriting && head < queue.count }
+    package var canFlush: Bool { queuedBytes > 0 && readiness.isReady && !isWriting }
 
     /// The poller reported something.
     package mutating func ready(_ events: PollEvents) {
@@ -95,7 +95,7 @@ package struct WriteMachine: Sendable {
     /// Somebody wants to send.
     package mutating func admit() -> Admission {
         if isFinishing { return .finished }
-        guard readiness.isReady, !isWriting, head == queue.count else { return .queue }
+        guard readiness.isReady, isFlushed else { return .queue }
         isWriting = true
         return .write(tick: readiness.tick)
     }

@@ -83,6 +83,16 @@ package struct WaiterQueue<Who: Sendable>: Sendable {
         head = waiting
     }
 
+    /// Whether there is a first, and it is of this kind.
+    package func isFirst(where isIncluded: (Who) -> Bool) -> Bool {
+        if let head { isIncluded(head.waiter) } else { false }
+    }
+
+    /// Takes out the first, if it is of this kind.
+    package mutating func popFirst(where isIncluded: (Who) -> Bool) -> Waiting<Who>? {
+        isFirst(where: isIncluded) ? popFirst() : nil
+    }
+
     package mutating func popFirst() -> Waiting<Who>? {
         guard let first = head.take() else { return nil }
         if !rest.isEmpty { head = rest.removeFirst() }

@@ -22,13 +22,21 @@ final class ChildProcess: Sendable {
         var status: Int32?
     }
 
-    /// The full path of a program; nil when it is not installed.
+    /// The full path of a program; nil when it is not installed, or not at the path that is given.
     static func find(_ program: String) -> String? {
+        if program.contains("/") { return access(program, X_OK) == 0 ? program : nil }
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
         return path.split(separator: ":").map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
     }
 
-    /// Starts a program.
+    /// The path of an example of the package, which is built beside the tests; nil where it is not.
+    static func findExample(_ name: String) -> String? {
+        let own = CommandLine.arguments[0]
+        guard let slash = own.lastIndex(of: "/") else { return nil }
+        return find(own[...slash] + name)
+    }
+
+    /// Starts a program: the path of one, or the name of one that is installed.
     init(_ program: String, _ arguments: [String]) throws {
         guard let path = ChildProcess.find(program) else { throw RawError("find \(program)") }
         // A socket, since writing to a pipe that the child has closed would end us with SIGPIPE.
@@ -93,6 +101,9 @@ final class ChildProcess: Sendable {
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         return (ends[0], ends[1])
     }
+
+    /// How often each of its threads has given up the processor or lost it: a thread that sleeps does neither.
+    var contextSwitches: [String: Int] { ProcessFacts.contextSwitches(ofProcess: Int(identifier)) }
 
     // MARK: Talking to it. Every call blocks, for at most 15 s: use `blocking`.
 

@@ -11,6 +11,12 @@ enum ProcessFacts {
     /// Scripts/check says so when it runs the tests under the address sanitizer.
     static var isAddressSanitized: Bool { environment("HARMONY_SANITIZER") == "address" }
 
+    /// Scripts/check says so when it runs the tests under the thread sanitizer.
+    static var isThreadSanitized: Bool { environment("HARMONY_SANITIZER") == "thread" }
+
+    /// Whether everything is tried in full, however long it takes.
+    static var isFullRun: Bool { environment("HARMONY_FULL") == "1" }
+
     /// Whether /proc tells what these functions ask.
     static var hasProc: Bool { readFile("/proc/self/status") != nil }
 
@@ -48,6 +54,17 @@ enum ProcessFacts {
             return fields.count > 12 ? (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0) : 0
         }
         .reduce(0, +)
+    }
+
+    /// How often each thread of a process has given up the processor or lost it.
+    static func contextSwitches(ofProcess number: Int) -> [String: Int] {
+        let threads = names(in: "/proc/\(number)/task")
+        let switches = threads.map { thread in
+            ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"]
+                .compactMap { field($0, of: "/proc/\(number)/task/\(thread)/status") }
+                .reduce(0, +)
+        }
+        return Dictionary(uniqueKeysWithValues: zip(threads, switches))
     }
 
     private static var loopThreads: [String] {

@@ -60,7 +60,7 @@ import Testing
         outbox.emit(.connect)
         outbox.append(.call { heard.note("connected") })
         outbox.emit(.message([1], from: .loopback(.v4)))
-        outbox.append(.sent { _ in heard.note("sent") })
+        outbox.append(.call { heard.note("sent") })
         outbox.emit(.message([2], from: .loopback(.v4)))
         deliver(&outbox)
         #expect(

@@ -8,10 +8,13 @@ import Testing
     enum Step: Sendable {
         case ready(PollEvents)
         case admit(isNext: Bool = false, isEager: Bool = false, isQueueEmpty: Bool = true, Machine.Admission)
-        case finish(Machine.Outcome, tick: UInt32, didClear: Bool)
+        case finish(Machine.Outcome, tick: UInt32, didClear: Bool, keepsTurn: Bool = false)
         case demand(Machine.Interest, Machine.Demand)
         case relinquish
+        case keep(Int, isUntried: Bool)
+        case retry
         case hasEnded(Bool)
+        case isExhausted(Bool)
         case isReading(Bool)
     }
 
@@ -26,68 +29,77 @@ import Testing
         // Admission
         Row("a new socket has nothing to read", .admit(.wait), .demand(.reader, .nothing), .isReading(false)),
         Row(
-            "an eager call asks the kernel all the same", .admit(isEager: true, .read(tick: 0)), .isReading(true),
+            "an eager call asks the kernel all the same", .admit(isEager: true, .turn(.init(tick: 0))),
+            .isReading(true),
             .finish(.wouldBlock, tick: 0, didClear: true)),
-        Row("input lets a call read", .ready(.readable), .admit(.read(tick: 1)), .isReading(true)),
+        Row("input lets a call read", .ready(.readable), .admit(.turn(.init(tick: 1))), .isReading(true)),
         Row("room for output is no input", .ready(.writable), .admit(.wait)),
         Row("urgent data is no input", .ready(.urgent), .admit(.wait)),
         Row(
-            "one reader at a time", .ready(.readable), .admit(.read(tick: 1)), .admit(.wait),
+            "one reader at a time", .ready(.readable), .admit(.turn(.init(tick: 1))), .admit(.wait),
             .admit(isEager: true, .wait), .demand(.reader, .nothing), .demand(.listeners, .nothing)),
         Row("nobody overtakes the queue", .ready(.readable), .admit(isQueueEmpty: false, .wait)),
         Row(
             "whoever was given the turn reads, also with others behind it", .ready(.readable),
-            .demand(.reader, .resumeReader), .admit(.wait), .admit(isNext: true, isQueueEmpty: false, .read(tick: 1))),
+            .demand(.reader, .serveReader(tick: 1)), .admit(.wait),
+            .admit(isNext: true, isQueueEmpty: false, .turn(.init(tick: 1)))),
         Row(
-            "a turn that was given and not used goes back", .ready(.readable), .demand(.reader, .resumeReader),
-            .relinquish, .admit(.read(tick: 1))),
+            "a turn that was given and not used goes back", .ready(.readable), .demand(.reader, .serveReader(tick: 1)),
+            .relinquish, .admit(.turn(.init(tick: 1)))),
 
         // What a read says about the next one
         Row(
-            "a short read has drained the socket", .ready(.readable), .admit(.read(tick: 1)),
+            "a short read has drained the socket", .ready(.readable), .admit(.turn(.init(tick: 1))),
             .finish(.bytes(5, of: 10), tick: 1, didClear: true), .admit(.wait)),
         Row(
-            "a full read has not", .ready(.readable), .admit(.read(tick: 1)),
-            .finish(.bytes(10, of: 10), tick: 1, didClear: false), .admit(.read(tick: 1))),
+            "a full read has not", .ready(.readable), .admit(.turn(.init(tick: 1))),
+            .finish(.bytes(10, of: 10), tick: 1, didClear: false), .admit(.turn(.init(tick: 1)))),
         Row(
-            "would-block has", .ready(.readable), .admit(.read(tick: 1)), .finish(.wouldBlock, tick: 1, didClear: true),
-            .admit(.wait), .ready(.readable), .admit(.read(tick: 2))),
+            "would-block has", .ready(.readable), .admit(.turn(.init(tick: 1))),
+            .finish(.wouldBlock, tick: 1, didClear: true),
+            .admit(.wait), .ready(.readable), .admit(.turn(.init(tick: 2)))),
         Row(
-            "an event between would-block and its report is not lost", .ready(.readable), .admit(.read(tick: 1)),
-            .ready(.readable), .finish(.wouldBlock, tick: 1, didClear: false), .admit(.read(tick: 2))),
+            "an event between would-block and its report is not lost", .ready(.readable), .admit(.turn(.init(tick: 1))),
+            .ready(.readable), .finish(.wouldBlock, tick: 1, didClear: false), .admit(.turn(.init(tick: 2)))),
         Row(
-            "an event between a short read and its report is not lost", .ready(.readable), .admit(.read(tick: 1)),
-            .ready(.readable), .finish(.bytes(1, of: 9), tick: 1, didClear: false), .admit(.read(tick: 2))),
+            "an event between a short read and its report is not lost", .ready(.readable),
+            .admit(.turn(.init(tick: 1))),
+            .ready(.readable), .finish(.bytes(1, of: 9), tick: 1, didClear: false), .admit(.turn(.init(tick: 2)))),
         Row(
-            "a failure leaves readiness alone", .ready(.readable), .admit(.read(tick: 1)),
+            "a failure leaves readiness alone", .ready(.readable), .admit(.turn(.init(tick: 1))),
             .finish(.failed, tick: 1, didClear: false), .isReading(false)),
 
         // The end
         Row(
-            "the end is the end", .ready(.readable), .admit(.read(tick: 1)), .finish(.ended, tick: 1, didClear: false),
+            "the end is the end", .ready(.readable), .admit(.turn(.init(tick: 1))),
+            .finish(.ended, tick: 1, didClear: false),
             .hasEnded(true), .admit(.ended), .admit(isEager: true, .ended), .demand(.listeners, .nothing),
             .demand(.discard, .nothing), .demand([], .nothing)),
         Row(
-            "a waiting reader hears of the end", .ready(.readable), .admit(.read(tick: 1)),
-            .finish(.ended, tick: 1, didClear: false), .demand(.reader, .resumeReader), .admit(isNext: true, .ended)),
+            "a waiting reader hears of the end", .ready(.readable), .admit(.turn(.init(tick: 1))),
+            .finish(.ended, tick: 1, didClear: false), .demand(.reader, .serveReader(tick: 1)),
+            .admit(isNext: true, .ended)),
         Row(
-            "after FIN a short read proves nothing", .ready([.readable, .endOfInput]), .admit(.read(tick: 1)),
-            .finish(.bytes(5, of: 10), tick: 1, didClear: false), .admit(.read(tick: 1)),
+            "after FIN a short read proves nothing", .ready([.readable, .endOfInput]), .admit(.turn(.init(tick: 1))),
+            .finish(.bytes(5, of: 10), tick: 1, didClear: false), .admit(.turn(.init(tick: 1))),
             .finish(.ended, tick: 1, didClear: false), .hasEnded(true)),
         Row(
-            "after a hang-up too", .ready(.hangUp), .admit(.read(tick: 1)),
-            .finish(.bytes(5, of: 10), tick: 1, didClear: false), .admit(.read(tick: 1))),
+            "after a hang-up too", .ready(.hangUp), .admit(.turn(.init(tick: 1))),
+            .finish(.bytes(5, of: 10), tick: 1, didClear: false), .admit(.turn(.init(tick: 1)))),
         Row(
-            "after an error too", .ready(.error), .admit(.read(tick: 1)),
-            .finish(.bytes(5, of: 10), tick: 1, didClear: false), .admit(.read(tick: 1))),
+            "after an error too", .ready(.error), .admit(.turn(.init(tick: 1))),
+            .finish(.bytes(5, of: 10), tick: 1, didClear: false), .admit(.turn(.init(tick: 1)))),
         Row(
             "the end stays known after later events", .ready([.readable, .endOfInput]), .ready(.readable),
-            .admit(.read(tick: 2)), .finish(.bytes(5, of: 10), tick: 2, didClear: false), .admit(.read(tick: 2))),
+            .admit(.turn(.init(tick: 2))), .finish(.bytes(5, of: 10), tick: 2, didClear: false),
+            .admit(.turn(.init(tick: 2)))),
 
         // Who gets the input
-        Row("nobody wants it: nothing is read", .ready(.readable), .demand([], .nothing), .admit(.read(tick: 1))),
         Row(
-            "a reader comes before listeners", .ready(.readable), .demand([.reader, .listeners], .resumeReader),
+            "nobody wants it: nothing is read", .ready(.readable), .demand([], .nothing), .admit(.turn(.init(tick: 1)))),
+        Row(
+            "a reader comes before listeners", .ready(.readable),
+            .demand([.reader, .listeners], .serveReader(tick: 1)),
             .isReading(true)),
         Row(
             "listeners", .ready(.readable), .demand(.listeners, .readForListeners(tick: 1)), .admit(.wait),
@@ -97,6 +109,42 @@ import Testing
             "a closed socket throws input away", .ready(.readable), .demand(.discard, .discard(tick: 1)),
             .finish(.bytes(9, of: 9), tick: 1, didClear: false), .demand(.discard, .discard(tick: 1)),
             .finish(.wouldBlock, tick: 1, didClear: true), .demand(.discard, .nothing)),
+
+        // What was read ahead
+        Row(
+            "what is left over is the next reader's, without the kernel", .ready(.readable),
+            .admit(.turn(.init(tick: 1))), .finish(.bytes(9, of: 20), tick: 1, didClear: true),
+            .keep(4, isUntried: true),
+            .admit(.turn(.init(tick: 1, mayReceive: false))), .keep(0, isUntried: false), .relinquish, .admit(.wait)),
+        Row(
+            "a waiting reader is given it once", .ready(.readable), .admit(.turn(.init(tick: 1))),
+            .finish(.bytes(9, of: 20), tick: 1, didClear: true), .keep(4, isUntried: true),
+            .demand(.reader, .serveReader(tick: 1)),
+            .admit(isNext: true, .turn(.init(tick: 1, mayReceive: false))), .keep(4, isUntried: false), .relinquish,
+            .demand(.reader, .nothing), .retry, .demand(.reader, .serveReader(tick: 1))),
+        Row(
+            "listeners are given it once", .ready(.readable), .demand(.listeners, .readForListeners(tick: 1)),
+            .finish(.bytes(9, of: 20), tick: 1, didClear: true), .keep(4, isUntried: true),
+            .demand(.listeners, .readForListeners(tick: 1)), .keep(4, isUntried: false), .relinquish,
+            .demand(.listeners, .nothing), .ready(.readable), .demand(.listeners, .readForListeners(tick: 2))),
+        Row(
+            "a reader that must wait again may keep its turn", .ready(.readable),
+            .demand(.reader, .serveReader(tick: 1)),
+            .admit(isNext: true, .turn(.init(tick: 1))),
+            .finish(.wouldBlock, tick: 1, didClear: true, keepsTurn: true), .admit(.wait), .relinquish),
+        Row(
+            "one that was woken for nothing keeps it too", .admit(isNext: true, .wait), .ready(.readable),
+            .demand(.reader, .serveReader(tick: 1)), .admit(isNext: true, .turn(.init(tick: 1)))),
+        Row(
+            "the end is behind what is left over", .ready([.readable, .endOfInput]), .admit(.turn(.init(tick: 1))),
+            .keep(3, isUntried: false), .finish(.ended, tick: 1, didClear: false), .hasEnded(true), .isExhausted(false),
+            .admit(.turn(.init(tick: 1, mayReceive: false, hasEnded: true))), .keep(0, isUntried: false), .relinquish,
+            .isExhausted(true), .admit(.ended)),
+        Row(
+            "listeners look once more at the end", .ready([.readable, .endOfInput]),
+            .demand(.listeners, .readForListeners(tick: 1)), .keep(3, isUntried: false),
+            .finish(.ended, tick: 1, didClear: false), .demand(.listeners, .readForListeners(tick: 1))),
+        Row("nothing left over is nothing untried", .keep(0, isUntried: true), .retry, .demand(.reader, .nothing)),
 
         // Looking for the end without taking anything
         Row(
@@ -108,7 +156,7 @@ import Testing
         Row("input alone is not probed", .ready(.readable), .demand([], .nothing)),
         Row(
             "a probe has the turn", .ready(.hangUp), .demand([], .probe(tick: 1)), .admit(.wait),
-            .demand(.reader, .nothing), .relinquish, .demand(.reader, .resumeReader)),
+            .demand(.reader, .nothing), .relinquish, .demand(.reader, .serveReader(tick: 1))),
     ]
 
     @Test(arguments: rows)
@@ -120,12 +168,16 @@ import Testing
             case .admit(let isNext, let isEager, let isQueueEmpty, let answer):
                 let given = machine.admit(isNext: isNext, isEager: isEager, isQueueEmpty: isQueueEmpty)
                 #expect(given == answer, "step \(number)")
-            case .finish(let outcome, let tick, let didClear):
-                #expect(machine.finish(outcome, tick: tick) == didClear, "step \(number)")
+            case .finish(let outcome, let tick, let didClear, let keepsTurn):
+                let cleared = machine.finish(outcome, tick: tick, keepsTurn: keepsTurn)
+                #expect(cleared == didClear, "step \(number)")
             case .demand(let interest, let answer):
                 #expect(machine.hasDemand(interest) == (answer != .nothing), "step \(number)")
                 #expect(machine.demand(interest) == answer, "step \(number)")
             case .relinquish: machine.relinquish()
+            case .keep(let count, let isUntried): machine.keep(count, isUntried: isUntried)
+            case .retry: machine.retry()
+            case .isExhausted(let answer): #expect(machine.isExhausted == answer, "step \(number)")
             case .hasEnded(let answer): #expect(machine.hasEnded == answer, "step \(number)")
             case .isReading(let answer): #expect(machine.isReading == answer, "step \(number)")
             }
@@ -152,7 +204,7 @@ import Testing
                     machine.ready([.readable, .endOfInput])
                 case 3 where reading == nil:
                     let admission = machine.admit(isNext: false, isEager: false, isQueueEmpty: true)
-                    if case .read(let tick) = admission { reading = tick }
+                    if case .turn(let turn) = admission { reading = turn.tick }
                 case 4...5:
                     guard let tick = reading.take() else { break }
                     read(&machine, &input, isEnded, tick, isRaced: Bool.random(using: &generator))
@@ -161,8 +213,8 @@ import Testing
             }
             if let tick = reading { read(&machine, &input, isEnded, tick, isRaced: false) }
             // From here on nothing happens any more: whatever is left must be on offer.
-            while case .read(let tick) = machine.admit(isNext: false, isEager: false, isQueueEmpty: true) {
-                read(&machine, &input, isEnded, tick, isRaced: false)
+            while case .turn(let turn) = machine.admit(isNext: false, isEager: false, isQueueEmpty: true) {
+                read(&machine, &input, isEnded, turn.tick, isRaced: false)
             }
             #expect(input == 0)
             #expect(machine.hasEnded == isEnded)

@@ -1,0 +1,351 @@
+// Bytes for whoever asks for them: at once when there are some, else when it is their turn.
+extension StreamDriver {
+    /// How far a receive came without waiting.
+    package enum ReceiveOutcome: Sendable {
+        /// `mustYield`: this socket has been served many times in a row; see `yieldTurn`.
+        case bytes([UInt8], mustYield: Bool)
+        /// So many bytes are in the caller's buffer.
+        case filled(Int, mustYield: Bool)
+        case ended
+        /// Not yet: `enqueue…` or `waitToRead`, and try again as the next in turn. A caller that has the turn keeps it
+        /// until then, so that nobody gets ahead of it.
+        case wait(hasTurn: Bool)
+        case failed(Failure)
+    }
+
+    /// Hears what a receive of this socket brought: nil is the end of input. It is handed the socket, so it need not
+    /// hold it.
+    package typealias ReceiveCompletion = @Sendable (StreamDriver, Result<[UInt8]?, Failure>) -> Void
+
+    /// Takes the next bytes, or the next message, without waiting. As with a request of its own otherwise.
+    package func tryReceive(isNext: Bool, isEager: Bool) -> ReceiveOutcome {
+        var request = ReadRequest.chunk
+        return tryReceive(&request, isNext: isNext, isEager: isEager)
+    }
+
+    /// Takes what `request` asks for, without waiting; into `buffer`, if there is one.
+    ///
+    /// `isNext`: the caller has waited, and has the turn. `isEager`: it will not wait, so the kernel is asked even when
+    /// cached readiness says that there is nothing, and `.wait` becomes a time-out.
+    package func tryReceive(
+        _ request: inout ReadRequest, into buffer: UnsafeMutableRawBufferPointer? = nil, isNext: Bool, isEager: Bool
+    ) -> ReceiveOutcome {
+        switch admitReader(isNext: isNext, isEager: isEager) {
+        case .direct(let number, let turn) where request.takesWhatComes:
+            return receive(request.most(beyond: 0), into: buffer, number, turn, isEager)
+        case .direct(let number, let turn):
+            return receive(&request, ReadAhead(), nil, into: buffer, number, turn, isEager)
+        case .indirect(let number, let turn, let ahead, let framer):
+            return receive(&request, ahead, framer, into: buffer, number, turn, isEager)
+        case .ended: return .ended
+        case .failed(let failure): return .failed(failure)
+        case .wait: return isEager ? .failed(.timedOut()) : .wait(hasTurn: isNext)
+        }
+    }
+
+    /// The completion form: `body` is told in the socket's order of events.
+    package func receive(timeout: Duration?, _ body: @escaping ReceiveCompletion) {
+        receive(.chunk, timeout: timeout, .handler(body), body)
+    }
+
+    /// The completion form of a request.
+    package func receive(_ request: ReadRequest, timeout: Duration?, _ body: @escaping ReceiveCompletion) {
+        let pending = StreamState.PendingRequest(request, body)
+        receive(request, timeout: timeout, .request(pending), body)
+    }
+
+    private func receive(
+        _ request: ReadRequest, timeout: Duration?, _ reader: @autoclosure () -> StreamState.Reader,
+        _ body: @escaping ReceiveCompletion
+    ) {
+        let isEager = timeout.map { $0 <= .zero } ?? false
+        var request = request
+        switch tryReceive(&request, isNext: false, isEager: isEager) {
+        case .bytes(let bytes, _): complete(body, .success(bytes))
+        case .ended, .filled: complete(body, .success(nil))
+        case .failed(let failure): complete(body, .failure(failure))
+        case .wait(let hasTurn):
+            let failure = enqueue(reader(), nil, .after(timeout), isServing: false, hasTurn: hasTurn)
+            if let failure { complete(body, .failure(failure)) }
+        }
+    }
+
+    func complete(_ body: @escaping ReceiveCompletion, _ result: Result<[UInt8]?, Failure>) {
+        complete { [self] in body(self, result) }
+    }
+
+    // MARK: The turn
+
+    private enum ReaderAdmission {
+        /// Nothing was read ahead, and there is no framing.
+        case direct(Int32, ReadMachine.Turn)
+        case indirect(Int32, ReadMachine.Turn, ReadAhead, Framer?)
+        case wait
+        case ended
+        case failed(Failure)
+    }
+
+    private func admitReader(isNext: Bool, isEager: Bool) -> ReaderAdmission {
+        state.withLock { state in
+            // A message listener that came while this reader waited takes effect behind it.
+            if let failure = state.refusalOfReading(ignoresListeners: isNext) {
+                if isNext { state.read.relinquish() }
+                return .failed(failure)
+            }
+            switch state.read.admit(isNext: isNext, isEager: isEager, isQueueEmpty: state.readers.isEmpty) {
+            case .wait: return .wait
+            case .ended: return .ended
+            case .turn(let turn):
+                guard let number = state.descriptor.lend() else {
+                    state.read.relinquish()
+                    return .failed(.closed)
+                }
+                if state.ahead == nil, state.framer == nil { return .direct(number, turn) }
+                return .indirect(number, turn, state.ahead ?? ReadAhead(), state.framer)
+            }
+        }
+    }
+
+    /// Reads once: whatever comes is the answer.
+    private func receive(
+        _ most: Int, into buffer: UnsafeMutableRawBufferPointer?, _ number: Int32, _ turn: ReadMachine.Turn,
+        _ isEager: Bool
+    ) -> ReceiveOutcome {
+        let target = UnsafeMutableRawBufferPointer(rebasing: (buffer ?? Scratch.buffer)[..<most])
+        let result = StreamCalls.receive(number, into: target)
+        let (didClear, mustTurn, mustYield): (Bool, Bool, Bool) = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            var keepsTurn = false
+            if case .failure(let error) = result {
+                if error == .wouldBlock { keepsTurn = !isEager } else { state.wasFailureReported = true }
+            }
+            let didClear = state.finishReading(result, limit: target.count, tick: turn.tick, keepsTurn: keepsTurn)
+            // Whoever waits behind this reader, or a listener that came meanwhile, is served by the loop.
+            return (didClear, state.wantsTurnAfterReading(), state.servedAtOnce())
+        }
+        if didClear { rearm(.read) }
+        if mustTurn { requestTurn() }
+        switch result {
+        case .success(0): return .ended
+        case .success(let count):
+            if buffer != nil { return .filled(count, mustYield: mustYield) }
+            return .bytes(Scratch.copy(count), mustYield: mustYield)
+        case .failure(.wouldBlock): return isEager ? .failed(.timedOut()) : .wait(hasTurn: true)
+        case .failure(let error): return .failed(.system(error, .receive))
+        }
+    }
+
+    /// How often one turn may ask the kernel before others have theirs.
+    private static let readLimit = 16
+
+    /// Takes the answer out of what was read ahead, and reads on until it is there.
+    private func receive(
+        _ request: inout ReadRequest, _ ahead: ReadAhead, _ framer: Framer?,
+        into buffer: UnsafeMutableRawBufferPointer?, _ number: Int32, _ admitted: ReadMachine.Turn, _ isEager: Bool
+    ) -> ReceiveOutcome {
+        var turn = admitted
+        var reads = 0
+        while true {
+            do throws(Failure) {
+                if let cut = try ahead.cut(&request, hasEnded: turn.hasEnded, framer) {
+                    let answer = ahead.take(cut, into: buffer)
+                    let mustYield = endTurn(ahead)
+                    if let answer { return .bytes(answer, mustYield: mustYield) }
+                    return .filled(cut.bytes.count, mustYield: mustYield)
+                }
+            } catch {
+                endTurn(ahead)
+                return .failed(error)
+            }
+            if turn.hasEnded {
+                ahead.drop(ahead.count)
+                endTurn(ahead)
+                return .ended
+            }
+            guard turn.mayReceive, reads < StreamDriver.readLimit else { break }
+            reads += 1
+            let target = UnsafeMutableRawBufferPointer(rebasing: Scratch.buffer[..<request.most(beyond: ahead.count)])
+            let result = StreamCalls.receive(number, into: target)
+            ahead.append(UnsafeRawBufferPointer(rebasing: target[..<((try? result.get()) ?? 0)]))
+            let (didClear, next) = state.withLock { state in
+                state.read.keep(ahead.count, isUntried: false)
+                let didClear = state.finishReading(result, limit: target.count, tick: turn.tick, keepsTurn: true)
+                if case .failure(let error) = result, error != .wouldBlock { state.wasFailureReported = true }
+                return (didClear, state.read.turn(isEager: isEager))
+            }
+            if didClear { rearm(.read) }
+            if case .failure(let error) = result {
+                if error == .wouldBlock { break }
+                endTurn(ahead)
+                return .failed(.system(error, .receive))
+            }
+            turn = next
+        }
+        if isEager {
+            endTurn(ahead)
+            return .failed(.timedOut())
+        }
+        state.withLock { state in
+            _ = state.descriptor.giveBack()
+            state.put(ahead, isUntried: false)
+        }
+        return .wait(hasTurn: true)
+    }
+
+    /// A reader is done; what is left is for the next one. Returns whether the reader has had its share.
+    @discardableResult
+    private func endTurn(_ ahead: ReadAhead) -> Bool {
+        let (mustTurn, mustYield) = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            state.endTurn(ahead, isUntried: true)
+            return (state.wantsTurnAfterReading(), state.servedAtOnce())
+        }
+        if mustTurn { requestTurn() }
+        return mustYield
+    }
+
+    // MARK: Waiting for input
+
+    /// Whether the calling task is the one that serves this socket: then `enqueueServingReader` is all that a wait
+    /// needs, since the task's own cancellation handler stands for it.
+    package var isServedByCurrentTask: Bool { servingTask?.isCurrent ?? false }
+
+    /// Puts the serving task in the queue. It is resumed with nil when it has the turn.
+    package func enqueueServingReader(
+        _ continuation: UnsafeContinuation<Failure?, Never>, _ deadline: Instant, hasTurn: Bool
+    ) {
+        let waiter = Waiter.task(continuation)
+        let failure = enqueue(.task(waiter), nil, deadline, isServing: true, hasTurn: hasTurn)
+        if let failure { waiter.resume(failure) }
+    }
+
+    /// Waits for the turn to read; nil when it is there. Cancelled or out of time, it leaves the socket and its bytes
+    /// to the next reader.
+    package func waitToRead(_ deadline: Instant, hasTurn: Bool) async -> Failure? {
+        let ticket = state.withLock { $0.nextTicket() }
+        return await Waiter.wait { waiter in
+            let failure = enqueue(.task(waiter), ticket, deadline, isServing: false, hasTurn: hasTurn)
+            if let failure { waiter.resume(failure) }
+        } onCancel: { [self] in
+            cancelReader(ticket)
+        }
+    }
+
+    private func enqueue(
+        _ reader: StreamState.Reader, _ ticket: Ticket?, _ deadline: Instant, isServing: Bool, hasTurn: Bool
+    ) -> Failure? {
+        let ticket = ticket ?? state.withLock { $0.nextTicket() }
+        return enqueue(
+            Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: isServing), hasTurn: hasTurn)
+    }
+
+    /// Puts a reader in the queue: first, if it has the turn, which it gives back. Returns why it cannot wait, if so.
+    func enqueue(_ reader: Waiting<StreamState.Reader>, hasTurn: Bool) -> Failure? {
+        let (failure, mustTurn): (Failure?, Bool) = state.withLock { state in
+            if hasTurn { state.read.relinquish() }
+            if let failure = state.refusalOfReading(ignoresListeners: true) { return (failure, hasTurn) }
+            if reader.isServing, state.isServingCancelled { return (.cancelled(), hasTurn) }
+            state.servedInARow = 0
+            state.add(reader, atFront: hasTurn)
+            return (nil, state.use() || reader.deadline < state.timer || state.wantsTurnAfterReading())
+        }
+        if mustTurn { requestTurn() }
+        return failure
+    }
+
+    private func cancelReader(_ ticket: Ticket) {
+        var endings = StreamState.Endings()
+        let mustTurn = state.withLock { state in
+            guard let reader = state.readers.remove(ticket) else { return false }
+            state.end(reader, with: .cancelled(), &endings)
+            // Whoever is behind it may be content with what was read ahead for it.
+            state.read.retry()
+            return state.wantsTurnAfterReading()
+        }
+        endings.perform()
+        if mustTurn { requestTurn() }
+    }
+
+    /// Lets the loop look at its other descriptors, when the caller runs on it.
+    ///
+    /// A task that never finds anything to wait for, because its peer is fast, would otherwise keep the loop for itself.
+    package func yieldTurn() async {
+        guard loop.isCurrent else { return }
+        _ = await Waiter.wait { loop.yieldTurn(Pause($0)) }
+    }
+
+    private final class Pause: LoopClient {
+        private let waiter: Waiter
+        init(_ waiter: Waiter) { self.waiter = waiter }
+        func turn() { waiter.resume() }
+    }
+}
+
+// What those who read do to the state.
+extension StreamState {
+    /// Why a pull cannot be served now; nil when it can.
+    fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
+        if life.isClosing { return life.endingFailure ?? (ignoresListeners ? .aborted() : .closed) }
+        if life.phase != .open { return .notConnected }
+        if !ignoresListeners, outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
+        return nil
+    }
+
+    /// Whether somebody behind the reader that just finished, or just queued, can be served right away.
+    mutating func wantsTurnAfterReading() -> Bool {
+        if life.request != nil || !outbox.isEmpty { return true }
+        return read.hasDemand(interest)
+    }
+
+    /// Records what a read brought. Returns whether readiness was cleared.
+    mutating func finishReading(
+        _ result: SystemResult<Int>, limit: Int, tick: UInt32, keepsTurn: Bool = false
+    ) -> Bool {
+        let outcome = ReadMachine.Outcome(result, limit: limit)
+        let didClear = read.finish(outcome, tick: tick, keepsTurn: keepsTurn)
+        switch outcome {
+        case .bytes: noteActivity()
+        case .ended: noteExhaustion()
+        case .wouldBlock: break
+        case .failed:
+            if case .failure(let error) = result { life.close(.failed(.system(error, .receive))) }
+        }
+        return didClear
+    }
+
+    /// Whoever had the turn gives it back, with what it has read ahead.
+    mutating func endTurn(_ ahead: ReadAhead, isUntried: Bool) {
+        read.relinquish()
+        put(ahead, isUntried: isUntried)
+        noteExhaustion()
+    }
+
+    /// Keeps what was read ahead for the next reader.
+    mutating func put(_ ahead: ReadAhead, isUntried: Bool) {
+        self.ahead = ahead.isEmpty || life.phase > .open ? nil : ahead
+        read.keep(ahead.count, isUntried: isUntried)
+    }
+
+    /// Tells of the peer's end, once everything before it has been handed out.
+    private mutating func noteExhaustion() {
+        guard read.isExhausted else { return }
+        emitEnd()
+        if let outputError, life.request == nil {
+            // Neither direction is left. The send that met the error has told of it.
+            wasFailureReported = true
+            life.close(.failed(.system(outputError, .send)))
+        }
+    }
+}
+
+extension ReadMachine.Outcome {
+    /// Reads the result of recv(2).
+    init(_ result: SystemResult<Int>, limit: Int) {
+        switch result {
+        case .success(0): self = .ended
+        case .success(let count): self = .bytes(count, of: limit)
+        case .failure(.wouldBlock): self = .wouldBlock
+        case .failure: self = .failed
+        }
+    }
+}
