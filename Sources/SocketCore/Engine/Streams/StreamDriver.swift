@@ -2,7 +2,7 @@
 ///
 /// Every socket of the stream kind is one of these, from before it has a descriptor until after it has lost it. Any
 /// thread may call it; its loop calls `ready`, `turn` and `deadlineReached`.
-package final class StreamDriver: LoopClient {
+package final class StreamDriver: LoopClient, SocketDriver {
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
