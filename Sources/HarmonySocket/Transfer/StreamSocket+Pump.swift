@@ -29,9 +29,9 @@ extension StreamSocket {
         chunkSize: Int = 65_536, timeout: Duration? = nil,
         _ handler: (_ bytes: [UInt8], _ soFar: Int) async throws -> Void
     ) async throws -> Int {
-        try stream.check(chunkSize: chunkSize)
+        let request = try stream.request(upTo: chunkSize, field: "chunkSize")
         var total = 0
-        while let bytes = try await stream.receive(upTo: chunkSize, timeout) {
+        while let bytes = try await stream.pull(request, timeout) {
             total += bytes.count
             try await handler(bytes, total)
         }
@@ -55,8 +55,7 @@ extension StreamSocket {
         chunkSize: Int = 65_536, timeout: Duration? = nil, _ handler: @escaping @Sendable (PumpStep) -> Void
     ) {
         do throws(SocketError) {
-            try stream.check(chunkSize: chunkSize)
-            stream.pump(chunkSize, timeout, soFar: 0, handler)
+            stream.pump(try stream.request(upTo: chunkSize, field: "chunkSize"), timeout, soFar: 0, handler)
         } catch {
             stream.driver.complete { handler(.failed(error, soFar: 0)) }
         }
@@ -74,40 +73,16 @@ public enum PumpStep: Sendable, Hashable {
 }
 
 extension StreamHandle {
-    fileprivate func check(chunkSize: Int) throws(SocketError) {
-        if chunkSize < 1 {
-            throw error(.invalidArgument(.init("chunkSize", "\(chunkSize) is not above 0")), .receive)
-        }
-    }
-
-    fileprivate func receive(upTo limit: Int, _ timeout: Duration?) async throws(SocketError) -> [UInt8]? {
-        let isEager = timeout.map { $0 <= .zero } ?? false
-        let deadline = Instant.after(timeout)
-        var request = ReadRequest(.some(upTo: limit))
-        var outcome = driver.tryReceive(&request, isNext: false, isEager: isEager)
-        while case .wait(let hasTurn) = outcome {
-            let failure = await driver.waitToRead(deadline, hasTurn: hasTurn)
-            outcome = failure.map { .failed($0) } ?? driver.tryReceive(&request, isNext: true, isEager: false)
-        }
-        switch outcome {
-        case .bytes(let bytes, let mustYield):
-            if mustYield { await driver.yieldTurn() }
-            return bytes
-        case .ended, .wait, .filled: return nil
-        case .failed(let failure): throw error(failure, .receive)
-        }
-    }
-
     fileprivate func pump(
-        _ chunkSize: Int, _ timeout: Duration?, soFar: Int, _ handler: @escaping @Sendable (PumpStep) -> Void
+        _ request: ReadRequest, _ timeout: Duration?, soFar: Int, _ handler: @escaping @Sendable (PumpStep) -> Void
     ) {
-        driver.receive(ReadRequest(.some(upTo: chunkSize)), timeout: timeout) { driver, result in
+        driver.receive(request, timeout: timeout) { driver, result in
             let stream = StreamHandle(driver: driver)
             switch result {
             case .success(let bytes?):
                 let soFar = soFar + bytes.count
                 handler(.chunk(bytes, soFar: soFar))
-                stream.pump(chunkSize, timeout, soFar: soFar, handler)
+                stream.pump(request, timeout, soFar: soFar, handler)
             case .success(nil): handler(.end(total: soFar))
             case .failure(let failure): handler(.failed(stream.error(failure, .receive), soFar: soFar))
             }

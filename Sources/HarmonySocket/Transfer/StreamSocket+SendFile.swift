@@ -17,7 +17,7 @@ extension StreamSocket {
     /// print("\(size) bytes sent")
     /// ```
     ///
-    /// - Throws: the system's refusal to open the file (open(2)); `.invalidArgument` when it is not a regular file or has no
+    /// - Throws: `.invalidState` while a framing is set: a file is no message; the system's refusal to open the file (open(2)); `.invalidArgument` when it is not a regular file or has no
     ///   such bytes; and what `send` throws. When the file turns out shorter than it was, or cannot be read, after the first
     ///   of its bytes went out, the stream can never be whole: the socket is reset, and `.incomplete` or the system's
     ///   error says `sent` and `remaining`. Before that the send alone fails.

@@ -6,15 +6,35 @@ extension StreamDriver {
         /// The same, taken out of another stream: a send that is given up leaves them in the queue.
         case taken([UInt8])
         case borrowed(UnsafeRawBufferPointer)
+        /// Several, as if they were one.
+        case parts([[UInt8]])
+        /// Urgent data.
+        case urgent(UInt8)
+        /// So many bytes, taken out of another stream as well.
+        case pipe(Pipe, Int)
 
-        fileprivate func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        fileprivate var count: Int {
             switch self {
-            case .array(let array), .taken(let array): array.withUnsafeBytes(body)
-            case .borrowed(let bytes): body(bytes)
+            case .urgent: 1
+            case .array(let array), .taken(let array): array.count
+            case .borrowed(let bytes): bytes.count
+            case .parts(let parts): parts.reduce(0) { $0 + $1.count }
+            case .pipe(_, let count): count
             }
         }
 
-        /// What is left after `sent` bytes. An array is kept whole; borrowed bytes are copied, without those sent.
+        fileprivate func send(_ number: Int32) -> Written {
+            switch self {
+            case .array(let array), .taken(let array):
+                Written(array.withUnsafeBytes { StreamCalls.send(number, $0) }, of: array.count)
+            case .borrowed(let bytes): Written(StreamCalls.send(number, bytes), of: bytes.count)
+            case .parts(let parts): Written(StreamCalls.send(number, parts), of: count)
+            case .urgent(let byte): Written(StreamCalls.sendUrgent(number, byte), of: 1)
+            case .pipe(let pipe, let count): pipe.empty(into: number, upTo: count)
+            }
+        }
+
+        /// What is left after `sent` bytes. An array is kept whole; others are copied, without those sent.
         fileprivate func remainder(after sent: Int) -> WriteMachine.Remainder {
             switch self {
             case .array(let array): WriteMachine.Remainder(bytes: array, offset: sent, sentBefore: 0)
@@ -23,6 +43,41 @@ extension StreamDriver {
                     .bytes(array), offset: sent, count: array.count - sent, sent: sent, isTaken: true)
             case .borrowed(let bytes):
                 WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
+            case .parts(let parts):
+                WriteMachine.Remainder(bytes: Array(parts.joined().dropFirst(sent)), offset: 0, sentBefore: sent)
+            case .urgent(let byte): WriteMachine.Remainder(.urgent(byte), offset: 0, count: 1, sent: 0)
+            case .pipe(let pipe, let count):
+                WriteMachine.Remainder(.pipe(pipe), offset: 0, count: count - sent, sent: sent, isTaken: true)
+            }
+        }
+
+        fileprivate func framed(by framer: Framer) throws(Failure) -> Source {
+            switch self {
+            case .borrowed(let bytes): .array(try framer.frame(Span(_unsafeBytes: bytes)))
+            case .array(let array), .taken(let array): .array(try framer.frame(array.span))
+            case .parts(let parts): .array(try framer.frame(Array(parts.joined()).span))
+            case .urgent, .pipe: self
+            }
+        }
+    }
+
+    /// What became of bytes that were written to the kernel.
+    struct Written {
+        let count: Int
+        let total: Int
+        /// Why no more were, if not for want of room.
+        let error: SystemError?
+
+        init(count: Int, of total: Int, error: SystemError? = nil) {
+            self.count = count
+            self.total = total
+            self.error = error == .wouldBlock ? nil : error
+        }
+
+        init(_ result: SystemResult<Int>, of total: Int) {
+            switch result {
+            case .success(let count): self.init(count: count, of: total)
+            case .failure(let error): self.init(count: 0, of: total, error: error)
             }
         }
     }
@@ -44,72 +99,57 @@ extension StreamDriver {
     /// Sends as much as goes now, and queues the rest.
     ///
     /// `completion` is queued with the last byte, and only then: when the outcome is `.sent`.
-    package func beginSend(_ source: Source, completion: SendCompletion? = nil) -> SendOutcome {
-        source.withBytes { bytes in
-            enum Admission {
-                case write(Int32, tick: UInt32)
-                case outcome(SendOutcome)
+    package func beginSend(
+        _ source: Source, completion: SendCompletion? = nil, isFramed: Bool = false
+    ) -> SendOutcome {
+        enum Admission {
+            case frame(Framer)
+            case write(Int32, tick: UInt32)
+            case outcome(SendOutcome)
+        }
+        let size = source.count
+        let admission: Admission = state.withLock { state in
+            if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
+            if let framer = state.framer, !isFramed { return .frame(framer) }
+            if size == 0 {
+                if let completion { state.outbox.append(.sent(completion)) }
+                return .outcome(.sent(mustYield: false))
             }
-            let admission: Admission = state.withLock { state in
-                if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
-                if bytes.isEmpty {
-                    if let completion { state.outbox.append(.sent(completion)) }
-                    return .outcome(.sent(mustYield: false))
-                }
-                switch state.write.admit() {
-                case .finished: return .outcome(.failed(.invalidState(.finished)))
-                case .queue: return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
-                case .write(let tick):
-                    guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
-                    return .write(number, tick: tick)
-                }
+            switch state.write.admit() {
+            case .finished: return .outcome(.failed(.invalidState(.finished)))
+            case .queue: return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
+            case .write(let tick):
+                guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
+                return .write(number, tick: tick)
             }
-            switch admission {
-            case .outcome(let outcome):
-                if completion != nil { requestTurn() }
-                return outcome
-            case .write(let number, let tick): return write(source, bytes, number, tick, completion)
+        }
+        switch admission {
+        case .frame(let framer):
+            do throws(Failure) {
+                return beginSend(try source.framed(by: framer), completion: completion, isFramed: true)
+            } catch {
+                return .failed(error)
             }
+        case .outcome(let outcome):
+            if completion != nil { requestTurn() }
+            return outcome
+        case .write(let number, let tick): return write(source, size, number, tick, completion)
         }
     }
 
     private func write(
-        _ source: Source, _ bytes: UnsafeRawBufferPointer, _ number: Int32, _ tick: UInt32,
-        _ completion: SendCompletion?
+        _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?
     ) -> SendOutcome {
-        settle(send(bytes, number), tick, completion) { source.remainder(after: $0) }
-    }
-
-    /// What became of bytes that were written to the kernel.
-    struct Written {
-        let count: Int
-        let total: Int
-        /// Why no more were, if not for want of room.
-        let error: SystemError?
-
-        init(count: Int, of total: Int, error: SystemError? = nil) {
-            self.count = count
-            self.total = total
-            self.error = error == .wouldBlock ? nil : error
-        }
-    }
-
-    /// A direct write, admitted by `WriteMachine.admit`, is over. What is left is queued.
-    @inline(__always)
-    func settle(
-        _ written: Written, _ tick: UInt32, _ completion: SendCompletion?,
-        remainder: (_ sent: Int) -> WriteMachine.Remainder
-    ) -> SendOutcome {
-        let count = written.count
-        let remaining = written.total - count
+        let written = source.send(number)
+        let remaining = size - written.count
         var endings = StreamState.Endings()
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
-            let didClear = state.write.wrote(count, of: written.total, tick: tick)
+            let didClear = state.write.wrote(written.count, of: size, tick: tick)
             state.noteActivity()
             if let error = written.error {
                 state.outputFailed(error, &endings)
-                return (.failed(.system(error, .send, sent: count, remaining: remaining)), didClear, true)
+                return (.failed(.system(error, .send, sent: written.count, remaining: remaining)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
             if remaining == 0 {
@@ -122,15 +162,52 @@ extension StreamDriver {
             if state.life.isClosed {
                 // Reset meanwhile: those who waited have been told, and nobody would tell this one.
                 let ended = state.life.failure ?? .aborted()
-                return (.failed(ended.with(sent: count, remaining: remaining)), didClear, false)
+                return (.failed(ended.with(sent: written.count, remaining: remaining)), didClear, false)
             }
-            let ticket = state.enqueueSend(remainder(count), atFront: true)
+            let ticket = state.enqueueSend(source.remainder(after: written.count), atFront: true)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }
         if didClear { rearm(.write) }
         endings.perform()
         if mustTurn { requestTurn() }
         return outcome
+    }
+
+    /// Sends as much as the kernel takes now, and queues nothing. Less than everything: `drain` tells when there is room.
+    package func trySend(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
+        let admitted: (number: Int32, tick: UInt32)? = try state.withLock { state throws(Failure) in
+            if let failure = state.refusalOfSending() { throw failure }
+            if state.framer != nil { throw .invalidState(.framed) }
+            if bytes.isEmpty { return nil }
+            switch state.write.admit() {
+            case .finished: throw .invalidState(.finished)
+            case .queue:
+                state.write.missRoom()
+                return nil
+            case .write(let tick):
+                guard let number = state.descriptor.lend() else { throw .closed }
+                return (number, tick)
+            }
+        }
+        guard let admitted else { return 0 }
+        let result = StreamCalls.send(admitted.number, bytes)
+        var endings = StreamState.Endings()
+        let (count, didClear, mustTurn) = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            let count = (try? result.get()) ?? 0
+            let didClear = state.write.wrote(count, of: bytes.count, tick: admitted.tick)
+            if count < bytes.count { state.write.missRoom() }
+            state.noteActivity()
+            if case .failure(let error) = result, error != .wouldBlock { state.outputFailed(error, &endings) }
+            return (count, didClear, state.wantsTurnAfterWriting() || !endings.isEmpty || state.use())
+        }
+        if didClear { rearm(.write) }
+        endings.perform()
+        if mustTurn { requestTurn() }
+        if case .failure(let error) = result, error != .wouldBlock {
+            throw .system(error, .send, sent: 0, remaining: bytes.count)
+        }
+        return count
     }
 
     /// Waits until a queued send has ended.
@@ -151,9 +228,9 @@ extension StreamDriver {
 
     /// The completion form: `body` is told in the socket's order of events.
     package func send(
-        _ source: Source, timeout: Duration?, _ body: @escaping SendCompletion
+        _ source: Source, timeout: Duration?, isFramed: Bool = false, _ body: @escaping SendCompletion
     ) {
-        switch beginSend(source, completion: body) {
+        switch beginSend(source, completion: body, isFramed: isFramed) {
         case .sent: break
         case .failed(let failure): complete { [self] in body(self, failure) }
         case .queued(let ticket): awaitSend(ticket, timeout: timeout, body)
@@ -212,11 +289,16 @@ extension StreamDriver {
         switch batch {
         case .copied(let count, let started):
             tick = started
-            written = send(UnsafeRawBufferPointer(rebasing: buffer[..<count]), number)
+            written = Written(
+                StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count])), of: count)
+        case .piece(.urgent(let byte), _, _, let started):
+            tick = started
+            written = Written(StreamCalls.sendUrgent(number, byte), of: 1)
         case .piece(.bytes(let bytes), let offset, let count, let started):
             tick = started
             written = bytes.withUnsafeBytes {
-                send(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count]), number)
+                Written(
+                    StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count])), of: count)
             }
         case .piece(.pipe(let pipe), _, let count, let started):
             tick = started
@@ -244,13 +326,6 @@ extension StreamDriver {
         if didClear { rearm(.write) }
         endings.perform()
         if case .piece(.file(let file), let offset, _, _) = batch { report(offset + written.count, of: file) }
-    }
-
-    private func send(_ bytes: UnsafeRawBufferPointer, _ number: Int32) -> Written {
-        switch StreamCalls.send(number, bytes) {
-        case .success(let count): Written(count: count, of: bytes.count)
-        case .failure(let error): Written(count: 0, of: bytes.count, error: error)
-        }
     }
 }
 

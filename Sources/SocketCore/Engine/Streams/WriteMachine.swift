@@ -33,13 +33,15 @@ package struct WriteMachine: Sendable {
     package enum Batch: Sendable {
         /// This many bytes were copied into the buffer.
         case copied(Int, tick: UInt32)
-        /// This many bytes of what is sent from where it is: a large chunk, a file, a pipe.
+        /// This many bytes of what is sent from where it is: a large chunk, an urgent byte, a file, a pipe.
         case piece(Content, offset: Int, count: Int, tick: UInt32)
     }
 
     /// What the bytes of a send are in.
     package enum Content: Sendable {
         case bytes([UInt8])
+        /// One byte of urgent data.
+        case urgent(UInt8)
         case file(SentFile)
         case pipe(Pipe)
     }
@@ -103,6 +105,7 @@ package struct WriteMachine: Sendable {
     package private(set) var isFinishing = false
     /// Our direction has been shut down.
     package private(set) var hasFinished = false
+    private var hasMissedRoom = false
 
     package init() {}
 
@@ -139,6 +142,16 @@ package struct WriteMachine: Sendable {
     package mutating func wrote(_ count: Int, of total: Int, tick: UInt32) -> Bool {
         isWriting = false
         return count < total && readiness.clear(since: tick)
+    }
+
+    /// Somebody who does not queue had more than there was room for: `takeRoom` tells when there is some.
+    package mutating func missRoom() { hasMissedRoom = true }
+
+    /// Whether there is room again for somebody who missed it. True once for each time.
+    package mutating func takeRoom() -> Bool {
+        guard hasMissedRoom, readiness.isReady, isFlushed else { return false }
+        hasMissedRoom = false
+        return true
     }
 
     /// Queues what is left of a send. Behind a direct write's remainder others may wait; it goes before them.

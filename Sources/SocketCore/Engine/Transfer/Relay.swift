@@ -83,11 +83,13 @@ package final class Relay: Sendable {
                 moved = 0
                 continue
             case .bytes(let bytes):
-                let failure = await handOver(bytes.count, sink.beginSend(.taken(bytes)), from: side, to: sink)
+                let failure = await handOver(
+                    bytes.count, sink.beginSend(.taken(bytes), isFramed: true), from: side, to: sink)
                 if let failure { return sinkFailed(side.other, failure) }
                 moved += bytes.count
             case .piped(let pipe, let count):
-                let failure = await handOver(count, sink.beginSend(pipe, count: count), from: side, to: sink)
+                let failure = await handOver(
+                    count, sink.beginSend(.pipe(pipe, count), isFramed: true), from: side, to: sink)
                 if let failure { return sinkFailed(side.other, failure) }
                 source.loop.keepPipe(pipe)
                 moved += count

@@ -4,6 +4,7 @@ extension StreamDriver {
     package func beginSend(_ file: SentFile) -> SendOutcome {
         let outcome: SendOutcome = state.withLock { state in
             if let failure = state.refusalOfSending() { return .failed(failure) }
+            if state.framer != nil { return .failed(.invalidState(.framed)) }
             if state.write.isFinishing { return .failed(.invalidState(.finished)) }
             if file.range.isEmpty { return .sent(mustYield: false) }
             let whole = WriteMachine.Remainder(

@@ -68,30 +68,4 @@ extension StreamDriver {
         case .failure(let error): .failed(.system(error, .splice))
         }
     }
-
-    /// Sends what is in a pipe. The bytes left their stream for good, so a send that is given up leaves them queued.
-    func beginSend(_ pipe: Pipe, count: Int) -> SendOutcome {
-        func rest(_ sent: Int) -> WriteMachine.Remainder {
-            WriteMachine.Remainder(.pipe(pipe), offset: 0, count: count - sent, sent: sent, isTaken: true)
-        }
-        enum Admission {
-            case write(Int32, tick: UInt32)
-            case outcome(SendOutcome)
-        }
-        let admission: Admission = state.withLock { state in
-            if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
-            switch state.write.admit() {
-            case .finished: return .outcome(.failed(.invalidState(.finished)))
-            case .queue: return .outcome(.queued(state.enqueueSend(rest(0))))
-            case .write(let tick):
-                guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
-                return .write(number, tick: tick)
-            }
-        }
-        switch admission {
-        case .outcome(let outcome): return outcome
-        case .write(let number, let tick):
-            return settle(pipe.empty(into: number, upTo: count), tick, nil, remainder: rest)
-        }
-    }
 }

@@ -3,8 +3,8 @@ package typealias SystemResult<Value: ~Copyable> = Result<Value, SystemError>
 
 /// Names of the system calls, for errors and traces.
 package enum SystemCall: String, Sendable, Hashable {
-    case accept, bind, close, connect, epoll, fcntl, fstat, getsockname, getpeername, getsockopt, kqueue, listen, open,
-        poll
+    case accept, bind, close, connect, epoll, fcntl, fstat, getsockname, getpeername, kqueue, listen, open, poll
+    case getOption = "getsockopt"
     case receive = "recv"
     case receiveMessage = "recvmsg"
     case resolve = "getaddrinfo"
