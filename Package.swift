@@ -36,6 +36,9 @@ let package = Package(
         example("udp-echo-server"),
         example("udp-client"),
         example("chat-server"),
+        example("port-forwarder"),
+        example("file-send"),
+        example("file-receive"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),
