@@ -18,6 +18,12 @@ extension StreamDriver {
             }
         }
 
+        /// How many of the bytes one call offers to the kernel.
+        fileprivate func offered(of size: Int) -> Int {
+            guard case .parts(let parts) = self, parts.count > StreamCalls.mostParts else { return size }
+            return parts.prefix(StreamCalls.mostParts).reduce(0) { $0 + $1.count }
+        }
+
         fileprivate func send(_ number: Int32) -> SystemResult<Int> {
             switch self {
             case .array(let array): array.withUnsafeBytes { StreamCalls.send(number, $0) }
@@ -34,16 +40,28 @@ extension StreamDriver {
             case .borrowed(let bytes):
                 WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
             case .parts(let parts):
-                WriteMachine.Remainder(bytes: Array(parts.joined().dropFirst(sent)), offset: 0, sentBefore: sent)
+                WriteMachine.Remainder(bytes: Source.join(parts, from: sent), offset: 0, sentBefore: sent)
             case .urgent(let byte): WriteMachine.Remainder(bytes: [byte], isUrgent: true)
             }
+        }
+
+        /// Whole arrays at a time: a lazily joined collection would go byte by byte.
+        private static func join(_ parts: [[UInt8]], from start: Int) -> [UInt8] {
+            var joined: [UInt8] = []
+            joined.reserveCapacity(parts.reduce(-start) { $0 + $1.count })
+            var skipped = start
+            for part in parts {
+                joined += part.dropFirst(skipped)
+                skipped = max(0, skipped - part.count)
+            }
+            return joined
         }
 
         fileprivate func framed(by framer: Framer) throws(Failure) -> Source {
             switch self {
             case .borrowed(let bytes): .array(try framer.frame(Span(_unsafeBytes: bytes)))
             case .array(let array): .array(try framer.frame(array.span))
-            case .parts(let parts): .array(try framer.frame(Array(parts.joined()).span))
+            case .parts(let parts): .array(try framer.frame(Source.join(parts, from: 0).span))
             case .urgent: self
             }
         }
@@ -107,12 +125,13 @@ extension StreamDriver {
     private func write(
         _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?
     ) -> SendOutcome {
+        let offered = source.offered(of: size)
         let result = source.send(number)
         var endings = StreamState.Endings()
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
-            let didClear = state.write.wrote(count, of: size, tick: tick)
+            let didClear = state.write.wrote(count, of: offered, tick: tick)
             state.noteActivity()
             if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)
