@@ -74,9 +74,16 @@ extension StreamSocket {
     ///
     /// ```swift
     /// var block = [UInt8](repeating: 0, count: 4096)
-    /// var span = block.mutableSpan.mutableBytes
-    /// let count = try await tcp.receive(into: &span)
+    /// let count = try await tcp.receive(into: &block)
+    /// print(block[..<count])
     /// ```
+    public func receive(into buffer: inout [UInt8], timeout: Duration? = nil) async throws(SocketError) -> Int {
+        var elements = buffer.mutableSpan
+        var bytes = elements.mutableBytes
+        return try await receive(into: &bytes, timeout: timeout)
+    }
+
+    /// Fills the beginning of `buffer` with what has arrived; returns how many bytes. As `receive(into:)` of an array.
     public func receive(
         into buffer: inout MutableRawSpan, timeout: Duration? = nil
     ) async throws(SocketError) -> Int {

@@ -59,9 +59,9 @@ extension StreamSocket {
     /// As `send(_: TCPSendOptions)` otherwise; with a framing they are one message.
     ///
     /// ```swift
-    /// try await tcp.send([Array("HTTP/1.1 200 OK\r\n\r\n".utf8), Array("hello".utf8)])
+    /// try await tcp.send(parts: [Array("HTTP/1.1 200 OK\r\n\r\n".utf8), Array("hello".utf8)])
     /// ```
-    public func send(_ parts: [[UInt8]], timeout: Duration? = nil) async throws(SocketError) {
+    public func send(parts: [[UInt8]], timeout: Duration? = nil) async throws(SocketError) {
         let outcome = stream.driver.beginSend(.parts(parts))
         if case .sent(mustYield: false) = outcome { return }
         try await stream.end(outcome, timeout)
@@ -113,7 +113,7 @@ extension StreamSocket {
 
     /// Sends several buffers as if they were one; the handler is told when the kernel has taken every byte, or why not.
     public func send(
-        _ parts: [[UInt8]], timeout: Duration? = nil,
+        parts: [[UInt8]], timeout: Duration? = nil,
         completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
     ) {
         stream.driver.send(.parts(parts), timeout: timeout, StreamHandle.sendCompletion(completion))

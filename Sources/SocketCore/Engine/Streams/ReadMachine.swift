@@ -111,16 +111,18 @@ package struct ReadMachine: Sendable {
         Turn(tick: readiness.tick, mayReceive: !hasEnded && (readiness.isReady || isEager), hasEnded: hasEnded)
     }
 
-    /// A read is over, and the turn too unless the reader `keeps` it. Returns whether readiness was cleared, so that a
-    /// level-triggered poller must be asked to report again.
+    /// A read is over, and the turn too unless the reader `keeps` it. Returns whether a level-triggered poller must be
+    /// asked to report again, because readiness was cleared.
     package mutating func finish(_ outcome: Outcome, tick: UInt32, keepsTurn: Bool = false) -> Bool {
         isReading = keepsTurn
         switch outcome {
         case .bytes(let count, let limit):
             // The end may be all that is left: see, unless somebody reads on.
             if isSticky { wantsProbe = true }
+            // The mark may have been passed: a level-triggered poller watches for the next one.
+            if hasSeenMark { return true }
             // A short read of TCP has drained the socket (epoll(7)), unless an end or error stands behind the bytes.
-            return count < limit && !isSticky && !hasSeenMark && readiness.clear(since: tick)
+            return count < limit && !isSticky && readiness.clear(since: tick)
         case .wouldBlock:
             return readiness.clear(since: tick)
         case .ended:

@@ -28,7 +28,11 @@ extension StreamDriver {
             case .array(let array), .taken(let array):
                 Written(array.withUnsafeBytes { StreamCalls.send(number, $0) }, of: array.count)
             case .borrowed(let bytes): Written(StreamCalls.send(number, bytes), of: bytes.count)
-            case .parts(let parts): Written(StreamCalls.send(number, parts), of: count)
+            case .parts(let parts):
+                // One call takes no more parts than this.
+                Written(
+                    StreamCalls.send(number, parts),
+                    of: parts.prefix(StreamCalls.mostParts).reduce(0) { $0 + $1.count })
             case .urgent(let byte): Written(StreamCalls.sendUrgent(number, byte), of: 1)
             case .pipe(let pipe, let count): pipe.empty(into: number, upTo: count)
             }
@@ -44,28 +48,40 @@ extension StreamDriver {
             case .borrowed(let bytes):
                 WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
             case .parts(let parts):
-                WriteMachine.Remainder(bytes: Array(parts.joined().dropFirst(sent)), offset: 0, sentBefore: sent)
+                WriteMachine.Remainder(bytes: Source.join(parts, from: sent), offset: 0, sentBefore: sent)
             case .urgent(let byte): WriteMachine.Remainder(.urgent(byte), offset: 0, count: 1, sent: 0)
             case .pipe(let pipe, let count):
                 WriteMachine.Remainder(.pipe(pipe), offset: 0, count: count - sent, sent: sent, isTaken: true)
             }
         }
 
+        /// Whole arrays at a time: a lazily joined collection would go byte by byte.
+        private static func join(_ parts: [[UInt8]], from start: Int) -> [UInt8] {
+            var joined: [UInt8] = []
+            joined.reserveCapacity(parts.reduce(-start) { $0 + $1.count })
+            var skipped = start
+            for part in parts {
+                joined += part.dropFirst(skipped)
+                skipped = max(0, skipped - part.count)
+            }
+            return joined
+        }
+
         fileprivate func framed(by framer: Framer) throws(Failure) -> Source {
             switch self {
             case .borrowed(let bytes): .array(try framer.frame(Span(_unsafeBytes: bytes)))
             case .array(let array), .taken(let array): .array(try framer.frame(array.span))
-            case .parts(let parts): .array(try framer.frame(Array(parts.joined()).span))
+            case .parts(let parts): .array(try framer.frame(Source.join(parts, from: 0).span))
             case .urgent, .pipe: self
             }
         }
     }
 
-    /// What became of bytes that were written to the kernel.
+    /// What became of bytes that were offered to the kernel in one call.
     struct Written {
         let count: Int
         let total: Int
-        /// Why no more were, if not for want of room.
+        /// Why no more were taken, if not for want of room.
         let error: SystemError?
 
         init(count: Int, of total: Int, error: SystemError? = nil) {
@@ -145,7 +161,7 @@ extension StreamDriver {
         var endings = StreamState.Endings()
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
-            let didClear = state.write.wrote(written.count, of: size, tick: tick)
+            let didClear = state.write.wrote(written.count, of: written.total, tick: tick)
             state.noteActivity()
             if let error = written.error {
                 state.outputFailed(error, &endings)

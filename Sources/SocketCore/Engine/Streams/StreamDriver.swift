@@ -103,6 +103,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         // It fails when the byte stays in the stream (SO_OOBINLINE).
         let byte = try? StreamCalls.receiveUrgent(number).get()
         state.withLock { $0.outbox.emit(.urgent(byte)) }
+        if byte != nil { rearm(.read) }
     }
 
     package func turn() {

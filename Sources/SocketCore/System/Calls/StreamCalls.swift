@@ -8,10 +8,13 @@ package enum StreamCalls {
         uninterrupted { csocket_send(descriptor, bytes.baseAddress, bytes.count) }
     }
 
-    /// sendmsg(2) of several buffers, at most 64 of them in one call, without SIGPIPE.
+    /// How many buffers one call takes.
+    package static let mostParts = 64
+
+    /// sendmsg(2) of the first `mostParts` buffers, without SIGPIPE.
     package static func send(_ descriptor: Int32, _ parts: [[UInt8]]) -> SystemResult<Int> {
         var vector: [csocket_part] = []
-        return send(descriptor, parts.prefix(64), &vector)
+        return send(descriptor, parts.prefix(mostParts), &vector)
     }
 
     /// Each array stays in place until the call: one level deeper for each.
