@@ -25,7 +25,7 @@ extension StreamSocket {
     /// ```
     ///
     /// - Throws: `RelayError`, which names the side that failed. When the connection of one side is reset, or breaks, the
-    ///   other side is reset too: its peer must not take that for the end. A side that only refuses to take more does not
+    ///   other side is reset too, after what came before: its peer must not take that for the end. A side that only refuses to take more does not
     ///   stop what it had sent before: that is handed on, up to its end. When you close one of the two yourself, the other is
     ///   left as it is. `.timedOut` after `idleTimeout`; `.cancelled`.
     ///
@@ -68,18 +68,19 @@ extension StreamSocket {
         let relay = Relay(
             stream.driver, other.stream.driver, isCopying: isCopying, report: RelayCounts.adapt(progress))
         await withTaskGroup(of: Relay.Verdict.self) { group in
-            // Each on the loop of whom it reads from.
+            // Each on the loop of whom it reads from. The listeners of the third keep both sockets open.
             group.addTask(executorPreference: eventLoop) { await relay.moveAll(from: .first) }
             group.addTask(executorPreference: other.eventLoop) { await relay.moveAll(from: .second) }
             if let idleTimeout {
                 group.addTask(executorPreference: eventLoop) { await relay.watch(idleTimeout) }
             }
+            group.addTask(executorPreference: eventLoop) { await relay.watchEnds() }
             var running = 2
-            while running > 0, await group.next() == .goOn { running -= 1 }
+            while running > 0, let verdict = await group.next(), verdict != .stop {
+                if verdict == .over { running -= 1 }
+            }
             group.cancelAll()
         }
-        // A socket whose object is let go of would be closed.
-        withExtendedLifetime((self, other)) {}
         let counts = RelayCounts(relay.counts)
         guard let trouble = relay.trouble else { return counts }
         throw RelayError(error: error(trouble, with: other), side: trouble.side.map(RelaySide.init), counts: counts)

@@ -80,9 +80,9 @@ package struct WriteMachine: Sendable {
         var rest: Remainder
         var isBegun: Bool
 
-        /// Its bytes, if they may be gathered with those of others.
-        var smallBytes: [UInt8]? {
-            if rest.count < WriteMachine.gatherLimit, case .bytes(let bytes) = rest.content { bytes } else { nil }
+        /// The bytes of the program that it is made of, if it is.
+        var bytes: [UInt8]? {
+            if case .bytes(let bytes) = rest.content { bytes } else { nil }
         }
     }
 
@@ -169,13 +169,13 @@ package struct WriteMachine: Sendable {
         isWriting = true
         let first = queue[head]
         queue[head].isBegun = true
-        if first.smallBytes == nil {
+        if first.bytes == nil || first.rest.count >= WriteMachine.gatherLimit {
             let count = min(first.rest.count, WriteMachine.turnAllowance)
             return .piece(first.rest.content, offset: first.rest.offset, count: count, tick: readiness.tick)
         }
         var filled = 0
         var index = head
-        while index < queue.count, let bytes = queue[index].smallBytes {
+        while index < queue.count, let bytes = queue[index].bytes {
             let rest = queue[index].rest
             guard filled + rest.count <= buffer.count else { break }
             bytes.withUnsafeBytes { bytes in

@@ -24,9 +24,12 @@ package final class Relay: Sendable {
         package let isOfSink: Bool
     }
 
-    /// What the end of one direction means to the other.
+    /// What the end of one of its tasks means to the others.
     package enum Verdict: Sendable {
-        case goOn
+        /// A direction has come to its end.
+        case over
+        /// Nothing: it only watched.
+        case watched
         case stop
     }
 
@@ -34,11 +37,15 @@ package final class Relay: Sendable {
         var counts = Counts()
         var lastMoved = Instant.now
         var trouble: Trouble?
+        /// The task that watches the sockets, and whether there is something for it to see.
+        var watcher: Waiter?
+        var mustStop = false
     }
 
     private let first: StreamDriver
     private let second: StreamDriver
     private let isCopying: Bool
+    private let wereOpen: Bool
     private let meter: ProgressMeter<Counts>?
     private let progress = Lock(Progress())
 
@@ -53,6 +60,7 @@ package final class Relay: Sendable {
         self.first = first
         self.second = second
         self.isCopying = isCopying
+        wereOpen = !first.snapshot.isClosed && !second.snapshot.isClosed
         meter = report.map { ProgressMeter($0) }
     }
 
@@ -95,7 +103,7 @@ package final class Relay: Sendable {
                 moved += count
             case .ended:
                 sink.finish { _ in }
-                return .goOn
+                return .over
             case .failed(let failure): return sourceFailed(side, failure)
             }
             if moved >= Relay.budget {
@@ -121,7 +129,46 @@ package final class Relay: Sendable {
             waiting = now
             progress.withLock { $0.lastMoved = .now }
         }
-        return .goOn
+        return .watched
+    }
+
+    /// Notices the end of a socket that nobody reads from or writes to just now, because the other one has stalled.
+    package func watchEnds() async -> Verdict {
+        let tickets = [Side.first, .second].map { side in
+            driver(side).on(.close) { [self] event in
+                if case .close(let failure) = event { ended(side, failure) }
+            }
+        }
+        // One that was closed before tells nothing any more.
+        for side in [Side.first, .second] where driver(side).snapshot.isClosed { ended(side, driver(side).failure) }
+        _ = await Waiter.wait { waiter in
+            let isOver = progress.withLock { progress in
+                if !progress.mustStop { progress.watcher = waiter }
+                return progress.mustStop
+            }
+            if isOver { waiter.resume() }
+        } onCancel: { [self] in
+            progress.withLock { $0.watcher.take() }?.resume()
+        }
+        first.off(tickets[0])
+        second.off(tickets[1])
+        return progress.withLock { $0.mustStop } ? .stop : .watched
+    }
+
+    private func ended(_ side: Side, _ failure: Failure?) {
+        // Of a socket whose peer had ended, and which can send no more: what it had sent is on its way to the other one.
+        let verdict =
+            if case .system(_, .send, _, _)? = failure {
+                sinkFailed(side, .closed)
+            } else {
+                sourceFailed(side, failure ?? .aborted())
+            }
+        if verdict == .over { return }
+        let watcher = progress.withLock { progress in
+            progress.mustStop = true
+            return progress.watcher.take()
+        }
+        watcher?.resume()
     }
 
     private var bufferedAmount: Int { first.bufferedAmount + second.bufferedAmount }
@@ -157,16 +204,26 @@ package final class Relay: Sendable {
 
     /// Nothing more comes from `side`, and that is not its end: the other one's peer must not take it for one.
     private func sourceFailed(_ side: Side, _ failure: Failure) -> Verdict {
-        note(failure, of: side, isOfSink: false)
-        guard failure.isOfConnection else { return .stop }
+        let cause = cause(of: failure, side)
+        note(cause, of: side, isOfSink: false)
+        guard cause.isOfConnection else { return .stop }
         driver(side.other).end(.reset)
-        return .goOn
+        return .over
     }
 
     /// `side` takes nothing more. What it sent before is still to be handed on.
     private func sinkFailed(_ side: Side, _ failure: Failure) -> Verdict {
-        note(failure, of: side, isOfSink: true)
-        return failure.isOfConnection ? .goOn : .stop
+        let cause = cause(of: failure, side)
+        note(cause, of: side, isOfSink: true)
+        return cause.isOfConnection ? .over : .stop
+    }
+
+    /// What ended the socket: a call on one that is closed says no more than that.
+    private func cause(of failure: Failure, _ side: Side) -> Failure {
+        if failure.isOfCaller { return failure }
+        if let cause = driver(side).failure { return cause }
+        // Whether a call found it closed or was waiting is a matter of chance.
+        return failure == .closed && wereOpen ? .aborted() : failure
     }
 
     private func stopped(by failure: Failure) -> Verdict {

@@ -18,7 +18,7 @@ import Testing
     }
 
     private static func file(_ count: Int) throws -> WriteMachine.Remainder {
-        let file = try SentFile.open("/dev/null", offset: 0, count: 0, progress: nil)
+        let file = try SentFile.open(CommandLine.arguments[0], offset: 0, count: count, progress: nil)
         return .init(.file(file), offset: 0, count: count, sent: 0)
     }
 

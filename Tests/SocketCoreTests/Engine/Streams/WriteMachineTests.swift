@@ -19,6 +19,7 @@ import Testing
     private static func flush(_ machine: inout Machine, room: Int) -> (bytes: [UInt8], ended: [Machine.Ended])? {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 1)
         defer { buffer.deallocate() }
+        machine.beginTurn()
         switch machine.beginFlush(into: buffer) {
         case .none: return nil
         case .copied(let total, let tick):
