@@ -186,7 +186,7 @@ struct StreamState: ~Copyable {
 
     /// What to do next with a connection that stays as it is.
     private mutating func ioStep(_ number: Int32, mayRead: Bool) -> Step {
-        if write.takeRoom() { outbox.emit(.drain) }
+        if write.hasMissedRoom, write.takeRoom() { outbox.emit(.drain) }
         if outbox.canDeliver { return deliverStep }
         if write.canFlush { return .flush(number) }
         return readStep(number, mayRead: mayRead) ?? timerStep()
