@@ -12,7 +12,6 @@ final class Connector: LoopClient {
     // On the loop only.
     nonisolated(unsafe) private var machine: HappyEyeballsMachine<SocketAddress>
     nonisolated(unsafe) private var actions = Ring<HappyEyeballsMachine<SocketAddress>.Action>()
-    nonisolated(unsafe) private var isPerforming = false
     nonisolated(unsafe) private var lookUps: [LookUp] = []
     nonisolated(unsafe) private var attempts: [Int: ConnectionAttempt] = [:]
     nonisolated(unsafe) private var answers: [Resolver.Answer] = []
@@ -74,12 +73,9 @@ final class Connector: LoopClient {
     // MARK: Actions of the machine
 
     private func perform(_ more: [HappyEyeballsMachine<SocketAddress>.Action]) {
-        for action in more { actions.append(action) }
         // An attempt may fail inside of the call that starts it: what follows from that comes after what was decided
         // before.
-        if isPerforming { return }
-        isPerforming = true
-        defer { isPerforming = false }
+        for action in more { actions.append(action) }
         while let action = actions.popFirst() { perform(action) }
     }
 
