@@ -27,7 +27,9 @@ extension SocketError: CustomStringConvertible {
         case .malformed(let reason): "what came is no message: \(reason)"
         case .unknownHost(let name): "no host is called \(name)"
         case .resolver(let name, let message): "looking up \(name) failed: \(message)"
-        case .system(let error, _, _, _): "\(error.message) (\(error.name))"
+        case .system(let error, _, _, _): SocketError.text(of: error)
+        case .option(let option, let error): SocketError.text(of: error, option)
+        case .optionTooLate(let option): "\(option.rawValue): can only be set before bind, listen and connect"
         case .handler(let thrown): "the handler threw \(thrown)"
         case .connect(let attempts): SocketError.text(of: attempts)
         case .lookUpTimedOut(let name, let attempts):
@@ -36,12 +38,16 @@ extension SocketError: CustomStringConvertible {
         }
     }
 
+    private static func text(of error: SystemError, _ option: KernelOption? = nil) -> String {
+        (option.map { "\($0.rawValue): " } ?? "") + "\(error.message) (\(error.name))"
+    }
+
     /// The reasons, each with the addresses that it holds for: many dead addresses are dead in few ways. The port is the
     /// same for all, and said elsewhere.
     private static func text(of attempts: [ConnectAttempt]) -> String {
         var reasons: [(text: String, hosts: [String])] = []
         for attempt in attempts {
-            let text = "\(attempt.error.message) (\(attempt.error.name))"
+            let text = text(of: attempt.error, attempt.setup?.option)
             let index = reasons.firstIndex { $0.text == text } ?? reasons.endIndex
             if index == reasons.endIndex { reasons.append((text, [])) }
             reasons[index].hosts.append(attempt.address.host)
@@ -80,6 +86,8 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case getOptions = "get options"
     /// Asking for an address.
     case getAddress = "get address"
+    /// Asking what the kernel knows of a connection.
+    case getInfo = "get info"
     /// Serving a connection.
     case serve
 
@@ -87,6 +95,7 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     init?(_ failure: Failure) {
         switch failure {
         case .connect, .lookUpTimedOut, .unknownHost, .resolver: self = .connect
+        case .option, .optionTooLate: self = .setOptions
         case .handler: self = .serve
         case .system(_, let call, _, _):
             switch call {
@@ -117,14 +126,14 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
 public struct ConnectAttemptInfo: Sendable, Hashable, CustomStringConvertible {
     /// The address, with its port.
     public let address: NetAddress
-    /// What the system answered.
+    /// What the system answered, to connect(2) or to a call that prepared it.
     public let error: SystemErrorInfo
     /// How long the attempt took.
     public let duration: Duration
 
     init(_ attempt: ConnectAttempt) {
         address = NetAddress(attempt.address)
-        error = SystemErrorInfo(attempt.error, call: "connect")
+        error = SystemErrorInfo(attempt)
         duration = attempt.duration
     }
 

@@ -9,7 +9,7 @@ extension TCPSocket {
     /// family `.domain` has it looked up.
     ///
     /// A socket that was bound connects from its address and port, and only to addresses of that family; since they share
-    /// the port, its attempts go one after another, each until it fails.
+    /// the port, its attempts go one after another, each until it fails. The option `interface` holds for every attempt.
     ///
     /// - Throws: `.unknownHost`; `.lookupFailed`; `.connectionRefused`; `.unreachable`; `.timedOut`; `.cancelled`;
     ///   `.aborted` when the socket is closed meanwhile; other answers of the system (connect(2)). These close the

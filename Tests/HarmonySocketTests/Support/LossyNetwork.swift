@@ -38,7 +38,7 @@ enum LossyNetwork {
         replace /etc/hosts '127.0.0.1 localhost\\n2001:db8::1 dual.test\\n192.0.2.2 dual.test\\n192.0.2.2 ipv4.test\\n'
         replace /etc/nsswitch.conf 'hosts: files dns\\n'
         replace /etc/resolv.conf 'nameserver 192.0.2.53\\noptions timeout:1 attempts:1\\n'
-        HARMONY_LOSSY_NETWORK=1 exec "$@"
+        HARMONY_LOSSY_NETWORK=1 exec "$@" 2>&1
         """
 
     private static func start(_ command: [String]) throws -> ChildProcess {

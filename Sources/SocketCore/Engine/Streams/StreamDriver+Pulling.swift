@@ -204,6 +204,45 @@ extension StreamDriver {
         return mustYield
     }
 
+    /// Sets how the stream is cut into messages, from what was not taken yet on; nil: not at all.
+    package func setFramer(_ framer: Framer?) {
+        let (before, mustTurn) = state.withLock { state in
+            let before = state.framer
+            state.framer = framer
+            state.read.retry()
+            return (before, state.wantsTurnAfterReading())
+        }
+        if mustTurn { requestTurn() }
+        withExtendedLifetime(before) {}
+    }
+
+    /// Lets the message listeners hear nothing for now; what arrives waits in the kernel, for them or for a receive.
+    package var isPaused: Bool {
+        get { state.withLock { $0.isPaused } }
+        set {
+            let mustTurn = state.withLock { state in
+                state.isPaused = newValue
+                return state.wantsTurnAfterReading()
+            }
+            if mustTurn { requestTurn() }
+        }
+    }
+
+    /// Puts back what a reader has taken and not used: the next reader has it first.
+    package func giveBack(_ bytes: [UInt8]) {
+        let (isDone, mustTurn) = state.withLock { state in
+            if state.life.phase != .open { return (true, false) }
+            if state.read.isReading { return (false, false) }
+            let ahead = state.ahead ?? ReadAhead()
+            ahead.prepend(bytes)
+            state.put(ahead, isUntried: true)
+            return (true, state.wantsTurnAfterReading())
+        }
+        if mustTurn { requestTurn() }
+        // Somebody reads at this moment: behind that.
+        if !isDone { loop.execute { [self] in giveBack(bytes) } }
+    }
+
     // MARK: Waiting for input
 
     /// Whether the calling task is the one that serves this socket: then `enqueueServingReader` is all that a wait
@@ -287,7 +326,7 @@ extension StreamState {
     fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
         if life.isClosing { return life.endingFailure ?? (ignoresListeners ? .aborted() : .closed) }
         if life.phase != .open { return .notConnected }
-        if !ignoresListeners, outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
+        if !ignoresListeners, outbox.hasMessageListener { return .invalidState(.messageListenerExists) }
         return nil
     }
 

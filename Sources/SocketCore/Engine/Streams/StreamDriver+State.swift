@@ -88,20 +88,17 @@ extension StreamDriver {
             try state.life.checkBind()
             return state.shared.values.kernel
         }
-        let family = address.family ?? .v4
         let descriptor: OwnedDescriptor
-        switch SocketCalls.open(family, .stream) {
+        switch SocketCalls.open(address.family ?? .v4, .stream, options, bindTo: address) {
         case .success(let opened): descriptor = opened
-        case .failure(let error): throw .system(error, .socket)
+        case .failure(let error): throw Failure(error)
         }
-        if case .failure(let error) = options.apply(to: descriptor.number) { throw .system(error, .setOption) }
-        if case .failure(let error) = SocketCalls.bind(descriptor.number, to: address) { throw .system(error, .bind) }
         var owned: OwnedDescriptor? = consume descriptor
         try state.withLock { state throws(Failure) in
             // Checked again: another bind, a connect or a close may have come between.
             try state.life.checkBind()
             if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
-            state.boundFamily = family
+            state.boundFamily = address.family
             state.life.bound()
         }
     }

@@ -29,14 +29,11 @@ import Testing
         let outcome = Mailbox<Outcome>()
         let made = Journal<Int32>()
         let connector = Connector(to: target, on: loop, isBound: isBound) { family in
-            if let error { return .failure(error) }
-            switch SocketCalls.open(family, .stream) {
+            if let error { return .failure(SetupError(error, .socket)) }
+            switch SocketCalls.open(family, .stream, KernelOptions(), bindTo: local) {
             case .failure(let error): return .failure(error)
             case .success(let descriptor):
                 made.note(descriptor.number)
-                if let local, case .failure(let error) = SocketCalls.bind(descriptor.number, to: local) {
-                    return .failure(error)
-                }
                 return .success(descriptor)
             }
         } ended: { result in
