@@ -35,6 +35,7 @@ extension StreamDriver {
                 if case .success(let count) = received { state.putAhead(buffer[..<count]) }
                 return (didClear, nil)
             }
+            if case .success(1...) = received { state.counts.messagesReceived += 1 }
             if state.outbox.isIdle, state.isDeliveredOnLoop {
                 state.outbox.beginDirectDelivery()
                 return (didClear, reader.waiter)
@@ -253,6 +254,7 @@ extension StreamState {
     /// them. `endDelivery` follows.
     fileprivate mutating func beginTelling() -> Telling? {
         guard wantsMessages, outbox.isIdle else { return nil }
+        counts.messagesReceived += 1
         let (lends, copies) = (outbox.hasListener(.bytes), outbox.hasListener(.message))
         return Telling(
             listeners: outbox.beginTelling(.message), isOnLoop: isDeliveredOnLoop, lends: lends, copies: copies)

@@ -32,6 +32,9 @@ extension StreamDriver {
     /// Bytes of sends that the kernel has not taken yet.
     package var bufferedAmount: Int { state.withLock { $0.write.queuedBytes } }
 
+    /// What has gone through, and the bytes of sends that the kernel has not taken yet.
+    package var counts: (counts: StreamCounts, queued: Int) { state.withLock { ($0.counts, $0.write.queuedBytes) } }
+
     /// Bytes above which the send queue counts as full.
     package var highWaterMark: Int {
         get { state.withLock { $0.write.highWaterMark } }

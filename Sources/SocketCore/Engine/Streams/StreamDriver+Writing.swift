@@ -102,9 +102,12 @@ extension StreamDriver {
             }
             switch state.write.admit() {
             case .finished: return .outcome(.failed(.invalidState(.finished)))
-            case .queue: return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
+            case .queue:
+                state.counts.messagesSent += 1
+                return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
             case .write(let tick):
                 guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
+                state.counts.messagesSent += 1
                 return .write(number, tick: tick)
             }
         }
@@ -132,7 +135,7 @@ extension StreamDriver {
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
             let didClear = state.write.wrote(count, of: offered, tick: tick)
-            state.noteActivity()
+            state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)
                 return (.failed(.system(error, .send, sent: 0, remaining: size)), didClear, true)
@@ -183,7 +186,8 @@ extension StreamDriver {
             let count = (try? result.get()) ?? 0
             let didClear = state.write.wrote(count, of: bytes.count, tick: admitted.tick)
             if count < bytes.count { state.write.missRoom() }
-            state.noteActivity()
+            if count > 0 { state.counts.messagesSent += 1 }
+            state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock { state.outputFailed(error, &endings) }
             return (count, didClear, state.wantsTurnAfterWriting() || !endings.isEmpty || state.use())
         }
@@ -293,7 +297,7 @@ extension StreamDriver {
                 endings.add(state.endSender(send.ticket, nil))
             }
             state.settleGivenUp(&endings)
-            state.noteActivity()
+            state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)
             } else if state.write.takeDrained() {
@@ -313,6 +317,11 @@ extension StreamState {
         if life.phase != .open { return .notConnected }
         if let outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
         return nil
+    }
+
+    fileprivate mutating func noteSent(_ count: Int) {
+        counts.bytesSent += UInt64(count)
+        noteActivity()
     }
 
     fileprivate mutating func wantsTurnAfterWriting() -> Bool {

@@ -104,6 +104,7 @@ struct StreamState: ~Copyable {
     /// What was read ahead, and the framing: of whoever has the turn to read.
     var ahead: ReadAhead?
     var framer: Framer?
+    var counts = StreamCounts()
     var readers = WaiterQueue<Reader>()
     private var lastTicket: UInt64 = 0
 
@@ -284,6 +285,7 @@ struct StreamState: ~Copyable {
     mutating func takeRequest(peer: SocketAddress? = nil) -> Endings {
         var endings = Endings()
         guard let request = life.takeRequest() else { return endings }
+        counts.closed = .now
         let isConnecting = connecting != nil
         endings.add(connecting.take(), life.failure ?? .aborted())
         switch request {
@@ -494,6 +496,7 @@ struct StreamState: ~Copyable {
 
     /// Starts the idle clock of a new connection.
     mutating func didOpen() {
+        counts.opened = .now
         write.open()
         noteActivity()
     }
