@@ -82,16 +82,7 @@ struct ResourceTests {
             }
             // The first time starts loops and loads what the C library loads once.
             try await useEverything()
-            let last = TestLock([Int]())
-            try await eventually("the descriptors have settled") {
-                try? await Task.sleep(for: .milliseconds(100))
-                let now = ProcessFacts.descriptors
-                return last.withLock { last in
-                    defer { last = now }
-                    return last == now
-                }
-            }
-            let base = ProcessFacts.descriptors.count
+            let base = try await ProcessFacts.settledDescriptors()
             for _ in 0..<5 { try await useEverything() }
             try await eventually("as many descriptors as before") { ProcessFacts.descriptors.count <= base }
         }

@@ -112,6 +112,8 @@ struct StreamState: ~Copyable {
     private var hasGivenUp = false
     var finishers: [Waiter] = []
     var closers: [Waiter] = []
+    /// The family of the address that bind() gave.
+    var boundFamily: SocketAddress.Family?
     var connecting: Waiter?
     /// Names the connect under way for its cancellation.
     var connectTicket: Ticket?
