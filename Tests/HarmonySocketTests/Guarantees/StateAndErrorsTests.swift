@@ -106,11 +106,23 @@ struct StateAndErrorsTests {
         peer.close()
     }
 
-    @Test("17. Linger of zero makes close() a reset")
-    func linger_zero_resets() async throws {
-        let (connection, peer) = try await makeConnectionWithRawPeer()
-        try await connection.setExtraOptions(TCPExtraOptions(socketLinger: SocketLinger(on: true, linger: .zero)))
-        await connection.close()
+    @Test(
+        "17. Linger of zero makes every close a reset: close(), the peer's end, the last reference",
+        arguments: ["close()", "the peer's end", "the last reference"])
+    func linger_zero_resets(_ cause: String) async throws {
+        let peer: RawSocket
+        do {
+            let (client, accepted) = try await makeClientWithRawPeer()
+            peer = accepted
+            try await client.setExtraOptions(TCPExtraOptions(socketLinger: SocketLinger(on: true, linger: .zero)))
+            switch cause {
+            case "close()": await client.close()
+            case "the peer's end":
+                client.on(.message) { _ in }
+                peer.finish()
+            default: break
+            }
+        }
         let end = try await blocking { Result { try peer.receive() } }
         #expect((end.failure as? RawError)?.isReset == true)
     }

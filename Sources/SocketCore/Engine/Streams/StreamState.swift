@@ -257,12 +257,17 @@ struct StreamState: ~Copyable {
 
     // MARK: Ending
 
+    /// Asks for the end, whoever does: the program, or the socket by itself. With linger zero every close is abortive.
+    mutating func close(_ request: LifecycleMachine.CloseRequest) {
+        life.close(request == .flush && shared.values.linger == .zero ? .reset : request)
+    }
+
     /// A socket that nobody holds, hears or waits for is closed.
     private mutating func closeIfAbandoned() {
         guard !hasHandle, life.phase == .open, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty,
             senders.isEmpty, finishers.isEmpty
         else { return }
-        life.close(.flush)
+        close(.flush)
     }
 
     /// With a message listener, and half-open not asked for, the peer's end is followed by ours: behind the listeners
@@ -271,7 +276,7 @@ struct StreamState: ~Copyable {
         guard life.phase == .open, read.isExhausted, outbox.hasListener(.message), outbox.isIdle,
             !shared.values.allowsHalfOpen
         else { return }
-        life.close(.flush)
+        close(.flush)
     }
 
     /// Takes up what was asked for: the next stage begins, and these operations end. `peer` is for those who are told of

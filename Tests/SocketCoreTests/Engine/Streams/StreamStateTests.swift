@@ -324,6 +324,30 @@ import Testing
         #expect((subject.step() == "end") == !allowsHalfOpen)
     }
 
+    /// Every way in which a socket is closed in good order.
+    private static let closes: [(name: String, begin: @Sendable (Subject) -> Void)] = [
+        ("asked for", { $0.state.close(.flush) }),
+        ("nobody holds it", { $0.state.hasHandle = false }),
+        (
+            "the peer has ended",
+            { subject in
+                subject.listen(.message, Journal())
+                subject.readEnd()
+            }
+        ),
+    ]
+
+    @Test(arguments: closes.indices, [nil, .zero, .seconds(1)] as [Duration?])
+    func close_withLingerZero_isAbortive_whoeverCloses(_ index: Int, _ linger: Duration?) throws {
+        var settings = StreamSettings()
+        settings.linger = linger
+        let subject = try Subject(settings)
+        StreamStateTests.closes[index].begin(subject)
+        #expect(subject.step() == "end")
+        #expect(
+            subject.state.life.request == (linger == .zero ? .reset : .flush), "\(StreamStateTests.closes[index].name)")
+    }
+
     // MARK: Time
 
     @Test func deadlines_areServedByOneTimer_thatMovesForwardOnly() throws {
