@@ -141,13 +141,17 @@ extension DatagramDriver {
     }
 
     private func cancelSend(_ ticket: Ticket) {
-        let cancelled: (Waiter, Int)? = state.withLock { state in
+        let (waiter, failure): (Waiter?, Failure?) = state.withLock { state in
             guard let sender = state.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
-                state.withdraw(ticket)
-            else { return nil }
-            return (waiting.waiter, sender.size)
+                let failure = state.withdraw(ticket, .cancelled())
+            else { return (nil, nil) }
+            return (waiting.waiter, failure)
         }
-        if let (waiter, size) = cancelled { waiter.resume(.cancelled(sent: 0, remaining: size)) }
+        if let waiter, let failure {
+            waiter.resume(failure)
+            // A close may have waited for this datagram only.
+            requestTurn()
+        }
     }
 
     // MARK: Receiving

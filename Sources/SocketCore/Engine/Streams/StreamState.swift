@@ -425,7 +425,9 @@ struct StreamState: ~Copyable {
     mutating func withdraw(_ ticket: Ticket, _ failure: Failure) -> Failure? {
         let ended: Failure
         switch write.withdraw(ticket) {
-        case .removed(let remaining): ended = failure.with(sent: 0, remaining: remaining)
+        case .removed(let remaining):
+            ended = failure.with(sent: 0, remaining: remaining)
+            tellDrained()
         case .detached(let sent, let remaining): ended = failure.with(sent: sent, remaining: remaining)
         case .underWay:
             if let index = senders.firstIndex(where: { $0.ticket == ticket }) {
@@ -437,6 +439,11 @@ struct StreamState: ~Copyable {
         }
         senders.removeAll { $0.ticket == ticket }
         return ended
+    }
+
+    /// The queue has become shorter, sent or given up.
+    mutating func tellDrained() {
+        if write.takeDrained() { outbox.emit(.drain) }
     }
 
     /// A write of the loop is over: those who were given up during it hear how far they got.

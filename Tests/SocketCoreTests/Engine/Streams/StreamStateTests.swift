@@ -62,10 +62,12 @@ import Testing
             state.outbox.endDelivery()
         }
 
-        func queue(_ bytes: [UInt8]) {
+        @discardableResult
+        func queue(_ bytes: [UInt8]) -> Ticket {
             let ticket = state.nextTicket()
             state.write.enqueue(.init(bytes: bytes), ticket: ticket)
             state.senders.append(.init(ticket: ticket))
+            return ticket
         }
 
         func blockWriting() {
@@ -154,6 +156,21 @@ import Testing
         #expect(subject.step() == "nothing")
         subject.state.write.ready(.writable)
         #expect(subject.step() == "flush")
+    }
+
+    @Test func drain_isTold_whenTheQueueIsGivenUp() throws {
+        let subject = try Subject()
+        let journal = Journal<String>()
+        subject.listen(.drain, journal)
+        subject.blockWriting()
+        subject.state.write.highWaterMark = 3
+        let tickets = [subject.queue([1, 2]), subject.queue([3, 4])]
+        #expect(subject.step() == "nothing")
+        for ticket in tickets { _ = subject.state.withdraw(ticket, .timedOut()) }
+        #expect(subject.step() == "deliver")
+        subject.deliver()
+        #expect(journal.entries == ["drain"])
+        #expect(subject.step() == "nothing")
     }
 
     // MARK: Closing
