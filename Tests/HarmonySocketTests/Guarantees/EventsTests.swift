@@ -298,12 +298,10 @@ struct EventsTests {
         let heard = EventRecorder<String>()
         connection.on(.error) { heard.record("error \($0.kind)") }
         connection.on(.close) { heard.record("close \($0.error.map { "\($0.kind)" } ?? "")") }
-        let pending = Task { try await connection.receive() }
-        try await eventually("the receive is pending") {
-            // A second, impatient one is refused its turn without disturbing the first.
-            await failure { () async throws(SocketError) in try await connection.receive(timeout: .zero) }?.kind
-                == .timedOut
-        }
+        let pending = try await startWaiting(on: connection.eventLoop) { try await connection.receive() }
+        // A second, impatient one is refused its turn without disturbing the first.
+        let refused = await failure { () async throws(SocketError) in try await connection.receive(timeout: .zero) }
+        #expect(refused?.kind == .timedOut)
         peer.reset()
         let error = await pending.result.failure as? SocketError
         #expect(error?.kind == .connectionReset)
@@ -333,9 +331,9 @@ struct EventsTests {
         let heard = EventRecorder<String>()
         let pulled = EventRecorder<String>()
         connection.receive { pulled.record((try? $0.get())?.text ?? "failed") }
-        let pending = Task { pulled.record(try await connection.receive()?.text ?? "nil") }
-        // Queued behind the first as soon as it shows in an order that nothing else could have made.
-        try await Task.sleep(for: .milliseconds(20))
+        let pending = try await startWaiting(on: connection.eventLoop) {
+            pulled.record(try await connection.receive()?.text ?? "nil")
+        }
         connection.on(.message) { heard.record($0.text ?? "") }
         let refused = await failure { () async throws(SocketError) in try await connection.receive() }
         #expect(refused?.kind == .invalidState)

@@ -98,8 +98,8 @@ struct ReceivingTests {
     @Test("4. A cancelled or timed-out receive leaves the socket open and its bytes to the next reader")
     func receive_cancelledOrTimedOut_nextReaderGetsTheBytes() async throws {
         let (connection, peer) = try await makeConnectionWithRawPeer()
-        let pulling = Task { try await connection.receive() }
-        let second = Task { try await connection.receive() }
+        let pulling = try await startWaiting(on: connection.eventLoop) { try await connection.receive() }
+        let second = try await startWaiting(on: connection.eventLoop) { try await connection.receive() }
         pulling.cancel()
         #expect((await pulling.result.failure as? SocketError)?.kind == .cancelled)
         let error = await failure { () async throws(SocketError) in
@@ -108,7 +108,9 @@ struct ReceivingTests {
         #expect(error?.kind == .timedOut)
         try peer.send("first")
         #expect(try await second.value?.text == "first")
-        let iteration = Task { for try await _ in connection.messages { break } }
+        let iteration = try await startWaiting(on: connection.eventLoop) {
+            for try await _ in connection.messages { break }
+        }
         iteration.cancel()
         #expect((await iteration.result.failure as? SocketError)?.kind == .cancelled)
         try peer.send("second")
@@ -120,7 +122,9 @@ struct ReceivingTests {
     @Test("4. A cancelled wait for a connection leaves it to the next; the server goes on listening")
     func accept_cancelled_nextTakesTheConnection() async throws {
         let (server, address) = try await makeServer()
-        let waiting = Task { for try await _ in server.connections { break } }
+        let waiting = try await startWaiting(on: server.eventLoop) {
+            for try await _ in server.connections { break }
+        }
         waiting.cancel()
         #expect((await waiting.result.failure as? SocketError)?.kind == .cancelled)
         let peer = try await blocking { try RawSocket.connected(to: address) }
@@ -151,7 +155,7 @@ struct ReceivingTests {
     @Test("5. A time-out of nil waits; one of zero takes what is there and does not wait")
     func receive_timeoutNilAndZero_waitsOrNot() async throws {
         let (connection, peer) = try await makeConnectionWithRawPeer()
-        let patient = Task { try await connection.receive(timeout: nil) }
+        let patient = try await startWaiting(on: connection.eventLoop) { try await connection.receive(timeout: nil) }
         let error = await failure { () async throws(SocketError) in
             try await connection.receive(timeout: .milliseconds(100))
         }
