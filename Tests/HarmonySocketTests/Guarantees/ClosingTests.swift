@@ -45,7 +45,7 @@ struct ClosingTests {
         try await waitUntilStuck(connection)
         let took = await ContinuousClock().measure { await connection.close() }
         #expect(took >= .milliseconds(150))
-        #expect(took < .seconds(4))
+        #expect(took < .seconds(15))
         let error = try #require(await sending.result.failure as? SocketError)
         #expect(error.kind == .aborted)
         #expect(error.sent > 0)
@@ -131,8 +131,9 @@ struct ClosingTests {
     func close_afterFinish_completesAtOnce() async throws {
         let (client, peer) = try await makeClientWithRawPeer()
         try await client.finish()
+        client.closeTimeout = .seconds(30)
         let took = await ContinuousClock().measure { await client.close() }
-        #expect(took < .seconds(3), "it waited for the close time-out")
+        #expect(took < .seconds(15), "it waited for the close time-out")
         #expect(try await blocking { try peer.receiveAll() }.isEmpty)
         try peer.send([UInt8](repeating: 1, count: 100_000))
         peer.finish()

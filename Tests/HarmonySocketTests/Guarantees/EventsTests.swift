@@ -228,15 +228,15 @@ struct EventsTests {
             // Read to nil.
             try peer.send("abc")
             peer.finish()
-            #expect(try await connection.receive(timeout: .seconds(5))?.text == "abc")
-            #expect(try await connection.receive(timeout: .seconds(5)) == nil)
+            #expect(try await connection.receive(timeout: .seconds(20))?.text == "abc")
+            #expect(try await connection.receive(timeout: .seconds(20)) == nil)
         case 2:
             // Read to the last byte, and not asked whether more comes.
             try peer.send("abc")
             peer.finish()
             try await eventually("the end has arrived") { await Kernel.hasEnded(connection.descriptor) }
             #expect(heard.events.isEmpty)
-            #expect(try await connection.receive(timeout: .seconds(5))?.text == "abc")
+            #expect(try await connection.receive(timeout: .seconds(20))?.text == "abc")
         default:
             connection.on(.message) { heard.record($0.text ?? "") }
             try peer.send("abc")
@@ -347,7 +347,7 @@ struct EventsTests {
         #expect(heard.events == ["three"])
         connection.off(.message)
         try peer.send("four")
-        #expect(try await connection.receive(timeout: .seconds(5))?.text == "four")
+        #expect(try await connection.receive(timeout: .seconds(20))?.text == "four")
         await connection.close()
     }
 
@@ -364,7 +364,7 @@ struct EventsTests {
         try await heard.wait(for: "two")
         first.off(.message)
         try await second.send("three", to: address)
-        #expect(try await first.receive(timeout: .seconds(5)).text == "three")
+        #expect(try await first.receive(timeout: .seconds(20)).text == "three")
         await first.close()
         await second.close()
     }
