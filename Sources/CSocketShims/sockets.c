@@ -117,6 +117,28 @@ ssize_t csocket_receive(int descriptor, void *bytes, size_t count) {
     return outcome(direct_recv(descriptor, bytes, count, 0));
 }
 
+ssize_t csocket_send_parts(int descriptor, const csocket_part *parts, size_t count) {
+    struct iovec vector[64];
+    struct msghdr message;
+    size_t used = count < 64 ? count : 64;
+    for (size_t i = 0; i < used; i++) {
+        vector[i].iov_base = (void *)parts[i].bytes;
+        vector[i].iov_len = parts[i].count;
+    }
+    memset(&message, 0, sizeof message);
+    message.msg_iov = vector;
+    message.msg_iovlen = used;
+    return outcome(sendmsg(descriptor, &message, MSG_NOSIGNAL));
+}
+
+ssize_t csocket_send_urgent(int descriptor, uint8_t byte) {
+    return outcome(send(descriptor, &byte, 1, MSG_NOSIGNAL | MSG_OOB));
+}
+
+ssize_t csocket_receive_urgent(int descriptor, uint8_t *byte) {
+    return outcome(recv(descriptor, byte, 1, MSG_OOB));
+}
+
 ssize_t csocket_peek(int descriptor, void *bytes, size_t count) {
     return outcome(recv(descriptor, bytes, count, MSG_PEEK));
 }

@@ -81,21 +81,34 @@ const void *csocket_current_task(void) {
 }
 
 static pthread_key_t scratch_key;
+static pthread_key_t lent_scratch_key;
 static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
 static _Thread_local void *scratch;
 
-static void make_scratch_key(void) {
+static void make_scratch_keys(void) {
     pthread_key_create(&scratch_key, free);
+    pthread_key_create(&lent_scratch_key, free);
+}
+
+static void *make_scratch(pthread_key_t key) {
+    void *made = malloc(CSOCKET_SCRATCH_SIZE);
+    if (made == NULL) abort();  // as any other allocation of a Swift program that fails
+    pthread_setspecific(key, made);
+    return made;
 }
 
 __attribute__((noinline)) void *csocket_scratch(void) {
     if (scratch == NULL) {
-        pthread_once(&scratch_once, make_scratch_key);
-        scratch = malloc(CSOCKET_SCRATCH_SIZE);
-        if (scratch == NULL) abort();  // as any other allocation of a Swift program that fails
-        pthread_setspecific(scratch_key, scratch);
+        pthread_once(&scratch_once, make_scratch_keys);
+        scratch = make_scratch(scratch_key);
     }
     return scratch;
+}
+
+void *csocket_lent_scratch(void) {
+    pthread_once(&scratch_once, make_scratch_keys);
+    void *made = pthread_getspecific(lent_scratch_key);
+    return made != NULL ? made : make_scratch(lent_scratch_key);
 }
 
 #if defined(__SANITIZE_THREAD__)

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "polling.h"
 #include "sockets.h"
+#include "tcp_info.h"
 #include "threads.h"
 
 #endif

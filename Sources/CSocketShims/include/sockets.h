@@ -31,6 +31,16 @@ int csocket_close(int descriptor);
 
 ssize_t csocket_send(int descriptor, const void *bytes, size_t count);
 ssize_t csocket_receive(int descriptor, void *bytes, size_t count);
+typedef struct {
+    const void *bytes;
+    size_t count;
+} csocket_part;
+
+// Sends several buffers as one; at most 64.
+ssize_t csocket_send_parts(int descriptor, const csocket_part *parts, size_t count);
+// One byte of urgent data, in and out (MSG_OOB).
+ssize_t csocket_send_urgent(int descriptor, uint8_t byte);
+ssize_t csocket_receive_urgent(int descriptor, uint8_t *byte);
 ssize_t csocket_peek(int descriptor, void *bytes, size_t count);
 
 ssize_t csocket_send_to(int descriptor, const void *bytes, size_t count, const csocket_address *address);

@@ -28,6 +28,8 @@ const void *csocket_current_task(void);
 // Bytes for one system call on the calling thread; whoever gets them uses them before anything else can ask.
 enum { CSOCKET_SCRATCH_SIZE = 65536 };
 void *csocket_scratch(void);
+// Another one, for bytes that are lent to a program's code.
+void *csocket_lent_scratch(void);
 
 // pthread_mutex_t behind a pointer, for builds under the thread sanitizer.
 extern const int csocket_thread_sanitizer;

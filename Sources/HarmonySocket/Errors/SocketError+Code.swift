@@ -16,7 +16,7 @@ extension SocketError {
         case .resolver: return base + 302
         case .handler: return 2_300_002
         case .closed: return base + 9
-        case .alreadyBound, .invalidState: return base + 22
+        case .alreadyBound, .invalidState, .optionTooLate: return base + 22
         case .incomplete: return base + 61
         case .malformed: return base + 74
         case .tooLong: return base + 90
@@ -25,7 +25,7 @@ extension SocketError {
         case .notConnected: return base + 107
         case .timedOut: return base + 110
         case .cancelled: return base + 125
-        case .system, .connect: return base + (systemError?.linuxNumber ?? 5)
+        case .system, .option, .connect: return base + (systemError?.linuxNumber ?? 5)
         }
     }
 }

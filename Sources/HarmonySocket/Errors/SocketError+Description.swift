@@ -27,14 +27,20 @@ extension SocketError: CustomStringConvertible {
         case .malformed(let reason): "what came is no message: \(reason)"
         case .unknownHost(let name): "no host is called \(name)"
         case .resolver(let name, let message): "looking up \(name) failed: \(message)"
-        case .system(let error, _, _, _): "\(error.message) (\(error.name))"
+        case .system(let error, _, _, _): SocketError.text(of: error)
+        case .option(let option, let error): SocketError.text(of: error, option)
+        case .optionTooLate(let option): "\(option.rawValue): can only be set before bind, listen and connect"
         case .handler(let thrown): "the handler threw \(thrown)"
         case .connect(let attempts): SocketError.text(of: attempts)
         }
     }
 
+    private static func text(of error: SystemError, _ option: KernelOption? = nil) -> String {
+        (option.map { "\($0.rawValue): " } ?? "") + "\(error.message) (\(error.name))"
+    }
+
     private static func text(of attempts: [ConnectAttempt]) -> String {
-        let parts = attempts.map { "\($0.error.message) (\($0.error.name))" }
+        let parts = attempts.map { text(of: $0.error, $0.setup?.option) }
         guard attempts.count > 1 else { return parts.first ?? "" }
         return zip(attempts, parts).map { "\($0.address) \($1)" }.joined(separator: "; ")
     }
@@ -66,6 +72,8 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case getOptions = "get options"
     /// Asking for an address.
     case getAddress = "get address"
+    /// Asking what the kernel knows of a connection.
+    case getInfo = "get info"
     /// Serving a connection.
     case serve
 
@@ -73,6 +81,7 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     init?(_ failure: Failure) {
         switch failure {
         case .connect, .unknownHost, .resolver: self = .connect
+        case .option, .optionTooLate: self = .setOptions
         case .handler: self = .serve
         case .system(_, let call, _, _):
             switch call {
@@ -102,14 +111,14 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
 public struct ConnectAttemptInfo: Sendable, Hashable, CustomStringConvertible {
     /// The address, with its port.
     public let address: NetAddress
-    /// What the system answered.
+    /// What the system answered, to connect(2) or to a call that prepared it.
     public let error: SystemErrorInfo
     /// How long the attempt took.
     public let duration: Duration
 
     init(_ attempt: ConnectAttempt) {
         address = NetAddress(attempt.address)
-        error = SystemErrorInfo(attempt.error, call: "connect")
+        error = SystemErrorInfo(attempt)
         duration = attempt.duration
     }
 

@@ -58,6 +58,8 @@ public struct SocketError: Error, Sendable {
         case tooManyOpenFiles
         /// A handler of `serve` threw an error of its own.
         case handlerFailed
+        /// The system, or this kind of socket, does not have what was asked for; of an option, `field` is the name.
+        case notSupported
         /// Any other error of the system: see `systemError`.
         case system
     }
@@ -112,7 +114,8 @@ public struct SocketError: Error, Sendable {
         case .unknownHost: .unknownHost
         case .resolver: .lookupFailed
         case .handler: .handlerFailed
-        case .system, .connect: systemError.map(\.kind) ?? .system
+        case .optionTooLate: .invalidState
+        case .system, .option, .connect: systemError.map(\.kind) ?? .system
         }
     }
 
@@ -124,14 +127,21 @@ public struct SocketError: Error, Sendable {
     public var systemError: SystemErrorInfo? {
         switch failure {
         case .system(let error, let call, _, _): SystemErrorInfo(error, call: call.rawValue)
-        case .connect(let attempts): attempts.last.map { SystemErrorInfo($0.error, call: "connect") }
+        case .option(_, let error): SystemErrorInfo(error, call: SystemCall.setOption.rawValue)
+        case .connect(let attempts): attempts.last.map { SystemErrorInfo($0) }
         default: nil
         }
     }
 
-    /// The name of the rejected field or parameter, of an `invalidArgument`.
+    /// The name of the rejected field or parameter: of an `invalidArgument`, and of an option that was refused, also when
+    /// that made bind, listen or connect fail.
     public var field: String? {
-        if case .invalidArgument(let argument) = failure { argument.field } else { nil }
+        switch failure {
+        case .invalidArgument(let argument): argument.field
+        case .option(let option, _), .optionTooLate(let option): option.rawValue
+        case .connect(let attempts): attempts.last?.setup?.option?.rawValue
+        default: nil
+        }
     }
 
     /// How many bytes of a failed send had gone out before.

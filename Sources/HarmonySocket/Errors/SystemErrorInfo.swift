@@ -24,6 +24,10 @@ public struct SystemErrorInfo: Sendable, Hashable, CustomStringConvertible {
         kind = SocketError.Kind(error)
     }
 
+    init(_ attempt: ConnectAttempt) {
+        self.init(attempt.error, call: (attempt.setup?.call ?? .connect).rawValue)
+    }
+
     /// `connection refused (ECONNREFUSED)`.
     public var description: String { "\(message) (\(name))" }
 }
@@ -41,6 +45,7 @@ extension SocketError.Kind {
         case .tooManyOpenFiles, .tooManyOpenFilesInSystem: self = .tooManyOpenFiles
         case .timedOut: self = .timedOut
         case .notConnected: self = .notConnected
+        case .optionNotAvailable, .operationNotSupported: self = .notSupported
         default: self = .system
         }
     }

@@ -18,6 +18,12 @@ public struct SocketEvent<Socket, Payload>: Sendable {
     }
 }
 
+/// The name of the event whose listeners look at what arrives where it is.
+public struct SocketBytesEvent: Sendable {
+    /// Bytes arrived, and are there during the call.
+    public static let bytes = SocketBytesEvent()
+}
+
 /// One registered listener: what `on` returns and `off` takes. Dropping it leaves the listener in place.
 public struct SocketListener: Sendable, Hashable {
     let ticket: Ticket
@@ -66,6 +72,19 @@ extension SocketEvent where Payload == SocketError {
 extension SocketEvent where Socket: StreamSocket, Payload == SocketMessageInfo {
     /// Bytes arrived: a chunk of the stream, at most 65,536 bytes. Its size means nothing.
     public static var message: SocketEvent { makeMessage() }
+}
+
+extension SocketEvent where Socket: StreamSocket, Payload == UInt8? {
+    /// The peer sent a byte of urgent data (tcp(7)): that byte, or nil when it is in the stream, as `oobInline` says;
+    /// then it is told until the byte is read, perhaps more than once.
+    public static var urgent: SocketEvent {
+        SocketEvent(.urgent) { listener in
+            { event in
+                guard case .urgent(let byte) = event else { return }
+                listener(byte)
+            }
+        }
+    }
 }
 
 extension SocketEvent where Socket: StreamSocket, Payload == SocketCloseInfo {

@@ -1,12 +1,15 @@
 internal import SocketCore
 
-/// Options of a TCP socket, as OpenHarmony's TCPExtraOptions. A field that is nil is left as it is.
+/// Options of a TCP socket, as OpenHarmony's TCPExtraOptions and more. A field that is nil is left as it is.
 ///
 /// ```swift
-/// try await tcp.setExtraOptions(TCPExtraOptions(keepAlive: true, tcpNoDelay: true))
+/// try await tcp.setExtraOptions(TCPExtraOptions(keepAlive: true, tcpNoDelay: true, keepAliveIdle: .seconds(30)))
 /// ```
+///
+/// The connections that a server accepts inherit its options. Where no default is named, it is the system's: an option
+/// that was read says what it is.
 public struct TCPExtraOptions: Sendable, Hashable, Codable {
-    /// Probe a silent peer (SO_KEEPALIVE in socket(7)). Off by default; the system says when and how often.
+    /// Probe a silent peer (SO_KEEPALIVE in socket(7)). Off by default.
     public var keepAlive: Bool?
 
     /// Leave urgent data in the stream (SO_OOBINLINE). Off by default.
@@ -32,11 +35,57 @@ public struct TCPExtraOptions: Sendable, Hashable, Codable {
     /// Zero is never, the default. Not negative.
     public var socketTimeout: Duration?
 
+    /// With `keepAlive`: how long a peer is silent before the first probe, 1 to 32,767 s; a part of a second counts as one
+    /// (TCP_KEEPIDLE). The `delay` of chrome.socket and the `initialDelay` of Node.
+    public var keepAliveIdle: Duration?
+
+    /// With `keepAlive`: how long between two probes, 1 to 32,767 s; a part of a second counts as one (TCP_KEEPINTVL).
+    public var keepAliveInterval: Duration?
+
+    /// With `keepAlive`: how many probes go unanswered before the connection fails with `.timedOut`, 1 to 127
+    /// (TCP_KEEPCNT).
+    public var keepAliveCount: Int?
+
+    /// Acknowledge at once instead of waiting a moment for data that the answer could ride on (TCP_QUICKACK). Linux
+    /// only. Not sticky: the kernel goes back to waiting, or not, as the traffic suggests, so it is for one exchange.
+    public var tcpQuickAck: Bool?
+
+    /// How long sent data may stay unacknowledged before the connection fails with `.timedOut`, 0 to 2,147,483,647 ms;
+    /// a part of a millisecond counts as one. Zero is the system's default (TCP_USER_TIMEOUT). Linux only.
+    public var userTimeout: Duration?
+
+    /// The type of service of IPv4 or the traffic class of IPv6 that packets carry, 0 to 255 (IP_TOS, IPV6_TCLASS). The
+    /// upper six bits are the DSCP; the lower two belong to TCP itself, and Linux leaves them as they are.
+    public var typeOfService: Int?
+
+    /// Whether an IPv6 socket is for IPv6 alone, or for IPv4 addresses too (IPV6_V6ONLY). Set before bind, connect or
+    /// listen; an IPv4 socket does not have it, and one that is bound to a single IPv6 address is for IPv6 alone anyway.
+    public var ipv6Only: Bool?
+
+    /// The network interface, as `eth0`, that all packets go through, whatever the routes say; empty is any, the default.
+    /// Set before bind, connect or listen. A privilege on Linux before 5.7 (SO_BINDTOIFINDEX; IP_BOUND_IF on Apple
+    /// systems). Linux before 5.0 does not have it.
+    public var interface: String?
+
+    /// Share a port with other sockets of the same user that ask for it too: the system spreads connections over the
+    /// servers (SO_REUSEPORT). Set before bind, connect or listen. Off by default.
+    public var reusePort: Bool?
+
+    /// Of a server only: how many connections that brought data with their first packet may wait for the end of their
+    /// handshake (TCP_FASTOPEN, RFC 7413), 0 to 65,535. Zero, the default, is none. Linux only, where
+    /// `net.ipv4.tcp_fastopen` allows it. Such data may arrive twice.
+    ///
+    /// There is no such option for connecting: with it a connect would succeed before the peer has answered, so nothing
+    /// could be told of a peer that refuses, and no other address would be tried.
+    public var tcpFastOpenQueue: Int?
+
     /// Makes options; fields that are not named stay as they are.
     public init(
         keepAlive: Bool? = nil, oobInline: Bool? = nil, tcpNoDelay: Bool? = nil, socketLinger: SocketLinger? = nil,
         receiveBufferSize: Int? = nil, sendBufferSize: Int? = nil, reuseAddress: Bool? = nil,
-        socketTimeout: Duration? = nil
+        socketTimeout: Duration? = nil, keepAliveIdle: Duration? = nil, keepAliveInterval: Duration? = nil,
+        keepAliveCount: Int? = nil, tcpQuickAck: Bool? = nil, userTimeout: Duration? = nil, typeOfService: Int? = nil,
+        ipv6Only: Bool? = nil, interface: String? = nil, reusePort: Bool? = nil, tcpFastOpenQueue: Int? = nil
     ) {
         self.keepAlive = keepAlive
         self.oobInline = oobInline
@@ -46,29 +95,59 @@ public struct TCPExtraOptions: Sendable, Hashable, Codable {
         self.sendBufferSize = sendBufferSize
         self.reuseAddress = reuseAddress
         self.socketTimeout = socketTimeout
+        self.keepAliveIdle = keepAliveIdle
+        self.keepAliveInterval = keepAliveInterval
+        self.keepAliveCount = keepAliveCount
+        self.tcpQuickAck = tcpQuickAck
+        self.userTimeout = userTimeout
+        self.typeOfService = typeOfService
+        self.ipv6Only = ipv6Only
+        self.interface = interface
+        self.reusePort = reusePort
+        self.tcpFastOpenQueue = tcpFastOpenQueue
     }
 }
 
 extension TCPExtraOptions {
-    /// Refuses what cannot be, before anything is applied.
-    func check() throws(Failure) {
-        try OptionCheck.size(receiveBufferSize, "receiveBufferSize")
-        try OptionCheck.size(sendBufferSize, "sendBufferSize")
+    /// What has these options: only a server has all of them.
+    enum Owner {
+        case connection, server
+
+        fileprivate var fields: [OptionField<TCPExtraOptions>] {
+            self == .server ? TCPExtraOptions.fields + [TCPExtraOptions.queue] : TCPExtraOptions.fields
+        }
+    }
+
+    private static let fields: [OptionField<TCPExtraOptions>] = [
+        .flag(\.keepAlive, .keepAlive),
+        .time(\.keepAliveIdle, .keepAliveIdle, .seconds(1), 1...32_767),
+        .time(\.keepAliveInterval, .keepAliveInterval, .seconds(1), 1...32_767),
+        .number(\.keepAliveCount, .keepAliveCount, 1...127),
+        .flag(\.oobInline, .oobInline),
+        .flag(\.tcpNoDelay, .tcpNoDelay),
+        .flag(\.tcpQuickAck, .tcpQuickAck),
+        .time(\.userTimeout, .userTimeout, .milliseconds(1), 0...Int32.max),
+        .number(\.receiveBufferSize, .receiveBufferSize, 0...Int32.max, " bytes"),
+        .number(\.sendBufferSize, .sendBufferSize, 0...Int32.max, " bytes"),
+        .flag(\.reuseAddress, .reuseAddress),
+        .flag(\.reusePort, .reusePort),
+        .number(\.typeOfService, .typeOfService, 0...255),
+        .flag(\.ipv6Only, .ipv6Only),
+        .interface(\.interface, .interface),
+    ]
+
+    private static let queue = OptionField.number(\TCPExtraOptions.tcpFastOpenQueue, .tcpFastOpenQueue, 0...65_535)
+
+    /// Refuses what cannot be, before anything is applied. Returns the fields that the kernel keeps.
+    func checked(for owner: Owner) throws(Failure) -> KernelOptions {
+        let options = try KernelOptions(self, owner.fields)
         try OptionCheck.timeout(socketTimeout, "socketTimeout")
         if let linger = socketLinger?.linger, linger < .zero || linger > .milliseconds(65_535) {
             throw .invalidArgument(.init("socketLinger", "\(linger) is not between 0 and 65535 ms"))
         }
-    }
-
-    /// The fields that the kernel keeps.
-    var kernelOptions: KernelOptions {
-        var options = KernelOptions()
-        options.keepAlive = keepAlive
-        options.outOfBandInline = oobInline
-        options.noDelay = tcpNoDelay
-        options.receiveBuffer = receiveBufferSize
-        options.sendBuffer = sendBufferSize
-        options.reuseAddress = reuseAddress
+        if owner == .connection, tcpFastOpenQueue != nil {
+            throw .invalidArgument(.init("tcpFastOpenQueue", "only a server has one"))
+        }
         return options
     }
 
@@ -78,26 +157,10 @@ extension TCPExtraOptions {
         if let socketTimeout { settings.idleTimeout = socketTimeout == .zero ? nil : socketTimeout }
     }
 
-    init(_ kernel: KernelOptions, _ settings: StreamSettings) {
+    init(_ kernel: KernelOptions, _ settings: StreamSettings, of owner: Owner) {
         self.init(
-            keepAlive: kernel.keepAlive, oobInline: kernel.outOfBandInline, tcpNoDelay: kernel.noDelay,
             socketLinger: SocketLinger(on: settings.linger != nil, linger: settings.linger ?? .zero),
-            receiveBufferSize: kernel.receiveBuffer, sendBufferSize: kernel.sendBuffer,
-            reuseAddress: kernel.reuseAddress, socketTimeout: settings.idleTimeout ?? .zero)
-    }
-}
-
-/// Checks that TCP and UDP options share.
-enum OptionCheck {
-    /// A size in bytes, if there is one.
-    static func size(_ value: Int?, _ field: String) throws(Failure) {
-        guard let value, value < 0 || value > Int(Int32.max) else { return }
-        throw .invalidArgument(.init(field, "\(value) is not between 0 and \(Int32.max) bytes"))
-    }
-
-    /// A time-out, if there is one.
-    static func timeout(_ value: Duration?, _ field: String) throws(Failure) {
-        guard let value, value < .zero else { return }
-        throw .invalidArgument(.init(field, "\(value) is negative"))
+            socketTimeout: settings.idleTimeout ?? .zero)
+        kernel.fill(&self, owner.fields)
     }
 }

@@ -32,26 +32,22 @@ public struct UDPExtraOptions: Sendable, Hashable, Codable {
 }
 
 extension UDPExtraOptions {
-    /// Refuses what cannot be, before anything is applied.
-    func check() throws(Failure) {
-        try OptionCheck.size(receiveBufferSize, "receiveBufferSize")
-        try OptionCheck.size(sendBufferSize, "sendBufferSize")
-        try OptionCheck.timeout(socketTimeout, "socketTimeout")
-    }
+    private static let fields: [OptionField<UDPExtraOptions>] = [
+        .flag(\.broadcast, .broadcast),
+        .number(\.receiveBufferSize, .receiveBufferSize, 0...Int32.max, " bytes"),
+        .number(\.sendBufferSize, .sendBufferSize, 0...Int32.max, " bytes"),
+        .flag(\.reuseAddress, .reuseAddress),
+    ]
 
-    /// The fields that the kernel keeps.
-    var kernelOptions: KernelOptions {
-        var options = KernelOptions()
-        options.broadcast = broadcast
-        options.receiveBuffer = receiveBufferSize
-        options.sendBuffer = sendBufferSize
-        options.reuseAddress = reuseAddress
+    /// Refuses what cannot be, before anything is applied. Returns the fields that the kernel keeps.
+    func checked() throws(Failure) -> KernelOptions {
+        let options = try KernelOptions(self, UDPExtraOptions.fields)
+        try OptionCheck.timeout(socketTimeout, "socketTimeout")
         return options
     }
 
     init(_ kernel: KernelOptions, idleTimeout: Duration?) {
-        self.init(
-            broadcast: kernel.broadcast, receiveBufferSize: kernel.receiveBuffer, sendBufferSize: kernel.sendBuffer,
-            reuseAddress: kernel.reuseAddress, socketTimeout: idleTimeout ?? .zero)
+        self.init(socketTimeout: idleTimeout ?? .zero)
+        kernel.fill(&self, UDPExtraOptions.fields)
     }
 }

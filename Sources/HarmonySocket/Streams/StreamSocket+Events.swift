@@ -47,6 +47,47 @@ extension StreamSocket {
         add(event, once: true) { _ in listener() }
     }
 
+    /// Adds a listener that looks at the bytes of a chunk, or of a message, where they are: nothing is allocated for it.
+    ///
+    /// As `on(.message)`, but the bytes are there only during the call, and it runs on the socket's loop wherever the
+    /// others are delivered (`deliver(on:)`), before them.
+    ///
+    /// ```swift
+    /// tcp.on(.bytes) { bytes in print(bytes.byteCount) }
+    /// ```
+    @discardableResult
+    public func on(
+        _ event: SocketBytesEvent, _ listener: @escaping @Sendable (RawSpan) -> Void
+    ) -> SocketListener {
+        let ticket = stream.driver.on(.bytes) { event in
+            if case .bytes(let lent) = event { listener(lent.bytes.bytes) }
+        }
+        return SocketListener(ticket: ticket, socket: ObjectIdentifier(stream.driver))
+    }
+
+    /// Removes all listeners that look at bytes where they are.
+    public func off(_ event: SocketBytesEvent) { stream.driver.off(.bytes) }
+
+    /// Lets the message listeners hear nothing until `resume()`.
+    ///
+    /// What arrives meanwhile waits in the kernel, so the peer is slowed down; nothing is lost. Other events go on, and
+    /// so do sends. A delivery that is under way is not waited for.
+    ///
+    /// ```swift
+    /// tcp.on(.message) { message in
+    ///     tcp.pause()
+    ///     print(message.message.count)
+    ///     tcp.resume()
+    /// }
+    /// ```
+    public func pause() { stream.driver.isPaused = true }
+
+    /// Lets the message listeners hear again.
+    public func resume() { stream.driver.isPaused = false }
+
+    /// Whether `pause()` was called, and `resume()` not yet.
+    public var isPaused: Bool { stream.driver.isPaused }
+
     /// Removes one listener; it hears nothing from the next event on. Does not wait for one that is running.
     public func off(_ listener: SocketListener) {
         guard listener.socket == ObjectIdentifier(stream.driver) else { return }

@@ -6,8 +6,10 @@ extension StreamSocket {
     ///
     /// All values are checked first: when one cannot be, none is applied. Does not wait.
     ///
-    /// - Throws: `.invalidArgument`, naming the field; `.closed` after close; the kernel's refusal (setsockopt(2)),
-    ///   which leaves those that it took before in place.
+    /// - Throws: `.invalidArgument`; `.notSupported` for an option that the system or the socket does not have;
+    ///   `.invalidState` for one that had to be set before `bind` or `connect`; `.permissionDenied` and other refusals
+    ///   of the kernel (setsockopt(2)), which leave those that it took before in place. Of all these, `field` is the
+    ///   name. `.closed` after close.
     public func setExtraOptions(_ options: TCPExtraOptions) async throws(SocketError) { try apply(options) }
 
     /// Sets the options that are not nil; as the async form.
@@ -20,8 +22,7 @@ extension StreamSocket {
 
     private func apply(_ options: TCPExtraOptions) throws(SocketError) {
         do throws(Failure) {
-            try options.check()
-            try stream.driver.setOptions(options.kernelOptions) { options.apply(to: &$0) }
+            try stream.driver.setOptions(options.checked(for: .connection)) { options.apply(to: &$0) }
         } catch {
             throw stream.error(error, .setOptions)
         }
@@ -42,7 +43,7 @@ extension StreamSocket {
     private func readOptions() throws(SocketError) -> TCPExtraOptions {
         do throws(Failure) {
             let (kernel, settings) = try stream.driver.readOptions()
-            return TCPExtraOptions(kernel, settings)
+            return TCPExtraOptions(kernel, settings, of: .connection)
         } catch {
             throw stream.error(error, .getOptions)
         }

@@ -55,7 +55,69 @@ extension StreamSocket {
         try await stream.end(outcome, timeout)
     }
 
+    /// Sends several buffers as if they were one, without copying what the kernel takes (sendmsg(2)).
+    /// As `send(_: TCPSendOptions)` otherwise; with a framing they are one message.
+    ///
+    /// ```swift
+    /// try await tcp.send(parts: [Array("HTTP/1.1 200 OK\r\n\r\n".utf8), Array("hello".utf8)])
+    /// ```
+    public func send(parts: [[UInt8]], timeout: Duration? = nil) async throws(SocketError) {
+        let outcome = stream.driver.beginSend(.parts(parts))
+        if case .sent(mustYield: false) = outcome { return }
+        try await stream.end(outcome, timeout)
+    }
+
+    /// Sends one byte of urgent data (tcp(7), MSG_OOB), behind what is queued; the peer is told with `urgent`.
+    ///
+    /// TCP has one urgent byte at a time: a second one overtakes a first that was not taken. As `send` otherwise.
+    ///
+    /// ```swift
+    /// try await tcp.sendUrgent(0x21)
+    /// ```
+    public func sendUrgent(_ byte: UInt8, timeout: Duration? = nil) async throws(SocketError) {
+        try await stream.end(stream.driver.beginSend(.urgent(byte), isFramed: true), timeout)
+    }
+
+    /// Sends as much as the kernel takes now, without waiting or queuing, and returns how many bytes (as Pepper's Write).
+    ///
+    /// Zero when earlier sends wait, or the kernel is full. After less than everything `drain` tells, once, that there is
+    /// room again.
+    ///
+    /// - Throws: as `send`; `.invalidState` also when a framing is set, since part of a message is no message.
+    ///
+    /// ```swift
+    /// let taken = try tcp.trySend([1, 2, 3])
+    /// ```
+    public func trySend(_ bytes: [UInt8]) throws(SocketError) -> Int { try trySend(bytes.span.bytes) }
+
+    /// Sends as much of borrowed bytes as the kernel takes now, and returns how many. As `trySend(_: [UInt8])`.
+    public func trySend(_ bytes: RawSpan) throws(SocketError) -> Int {
+        let result = bytes.withUnsafeBytes { bytes in
+            Result { () throws(Failure) in try stream.driver.trySend(bytes) }
+        }
+        switch result {
+        case .success(let count): return count
+        case .failure(let failure): throw stream.error(failure, .send)
+        }
+    }
+
     // MARK: Completion handlers
+
+    /// Sends one byte of urgent data; the handler is told when the kernel has taken it, or why not.
+    public func sendUrgent(
+        _ byte: UInt8, timeout: Duration? = nil, completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        stream.driver.send(
+            .urgent(byte), timeout: timeout, isFramed: true, StreamHandle.sendCompletion(completion))
+    }
+
+    /// Sends several buffers as if they were one; the handler is told when the kernel has taken every byte, or why not.
+    public func send(
+        parts: [[UInt8]], timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        stream.driver.send(.parts(parts), timeout: timeout, StreamHandle.sendCompletion(completion))
+    }
 
     /// Sends text or bytes as `options` say; the handler is told when the kernel has taken every byte, or why not.
     public func send(
@@ -109,7 +171,7 @@ extension StreamHandle {
     fileprivate func end(_ outcome: StreamDriver.SendOutcome, _ timeout: Duration?) async throws(SocketError) {
         do throws(Failure) {
             switch outcome {
-            case .sent: await driver.yieldTurn()
+            case .sent(let mustYield): if mustYield { await driver.yieldTurn() }
             case .failed(let failure): throw failure
             case .queued(let ticket): try await driver.waitForSend(ticket, timeout: timeout)
             }

@@ -7,7 +7,7 @@ internal import SocketCore
 ///
 /// Any thread may call anything at any time. A socket with a listener, or with a call under way, stays alive until it
 /// closes; without either it closes when its last reference goes.
-public protocol StreamSocket: AnyObject, Sendable {
+public protocol StreamSocket: KernelSocket {
     /// The engine's part of this socket. Of no use outside of the library.
     var stream: StreamHandle { get }
 }

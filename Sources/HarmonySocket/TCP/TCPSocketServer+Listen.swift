@@ -6,7 +6,7 @@ extension TCPSocketServer {
     /// The port you ask for is the port you get; port 0 lets the system choose, and `localAddress` tells. An address
     /// that a past connection still holds is taken over, unless the options say `reuseAddress: false`.
     ///
-    /// An IPv6 wildcard (`::`) serves IPv4 too, where the system is set up so. Names are not looked up, but for
+    /// An IPv6 wildcard (`::`) serves IPv4 too, where the system is set up so; the option `ipv6Only` settles it. Names are not looked up, but for
     /// `localhost`. A server listens once, on one address. `backlog` is how many connections the kernel holds until
     /// they are accepted: 511 unless said otherwise, above 0, and capped by the kernel (listen(2),
     /// `net.core.somaxconn`).
@@ -38,7 +38,6 @@ extension TCPSocketServer {
         do throws(Failure) {
             let literal = try address.literal()
             guard backlog > 0 else { throw .invalidArgument(.init("backlog", "\(backlog) is not above zero")) }
-            if driver.options.reuseAddress == nil { driver.options.reuseAddress = true }
             try driver.listen(on: literal, backlog: backlog)
         } catch {
             throw SocketError(error, .listen, address.description)

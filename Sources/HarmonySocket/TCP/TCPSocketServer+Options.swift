@@ -5,7 +5,9 @@ extension TCPSocketServer {
     /// are nil stay as they are; all values are checked before one is applied. `socketLinger` and `socketTimeout` are
     /// for the connections alone.
     ///
-    /// - Throws: `.invalidArgument`, naming the field; `.closed` after close; the kernel's refusal.
+    /// - Throws: `.invalidArgument`; `.notSupported` for an option that the system or the socket does not have;
+    ///   `.invalidState` for one that had to be set before `listen`; `.permissionDenied` and other refusals of the
+    ///   kernel. Of all these, `field` is the name. `.closed` after close.
     public func setExtraOptions(_ options: TCPExtraOptions) async throws(SocketError) { try apply(options) }
 
     /// Sets options; as the async form.
@@ -18,15 +20,7 @@ extension TCPSocketServer {
 
     private func apply(_ options: TCPExtraOptions) throws(SocketError) {
         do throws(Failure) {
-            try options.check()
-            if state.isClose { throw .closed }
-            driver.options = driver.options.overlaid(with: options.kernelOptions)
-            if case .failure(let error) = driver.withDescriptor({ options.kernelOptions.apply(to: $0) }) {
-                throw .system(error, .setOption)
-            }
-            var settings = driver.connectionSettings
-            options.apply(to: &settings)
-            driver.connectionSettings = settings
+            try driver.setOptions(options.checked(for: .server)) { options.apply(to: &$0) }
         } catch {
             throw self.error(error, .setOptions)
         }
@@ -44,8 +38,11 @@ extension TCPSocketServer {
     }
 
     private func readOptions() throws(SocketError) -> TCPExtraOptions {
-        if state.isClose { throw error(.closed, .getOptions) }
-        let kernel = driver.withDescriptor { KernelOptions.read(from: $0) } ?? driver.options
-        return TCPExtraOptions(kernel, driver.connectionSettings)
+        do throws(Failure) {
+            let (kernel, settings) = try driver.readOptions()
+            return TCPExtraOptions(kernel, settings, of: .server)
+        } catch {
+            throw self.error(error, .getOptions)
+        }
     }
 }

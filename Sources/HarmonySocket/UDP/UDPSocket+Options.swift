@@ -17,12 +17,7 @@ extension UDPSocket {
 
     private func apply(_ options: UDPExtraOptions) throws(SocketError) {
         do throws(Failure) {
-            try options.check()
-            if state.isClose { throw .closed }
-            driver.options = driver.options.overlaid(with: options.kernelOptions)
-            if case .failure(let error) = driver.withDescriptor({ options.kernelOptions.apply(to: $0) }) {
-                throw .system(error, .setOption)
-            }
+            try driver.setOptions(options.checked())
             if let timeout = options.socketTimeout { driver.idleTimeout = timeout == .zero ? nil : timeout }
         } catch {
             throw self.error(error, .setOptions)
@@ -42,8 +37,10 @@ extension UDPSocket {
     }
 
     private func readOptions() throws(SocketError) -> UDPExtraOptions {
-        if state.isClose { throw error(.closed, .getOptions) }
-        let kernel = driver.withDescriptor { KernelOptions.read(from: $0) } ?? driver.options
-        return UDPExtraOptions(kernel, idleTimeout: driver.idleTimeout)
+        do throws(Failure) {
+            return UDPExtraOptions(try driver.readOptions(), idleTimeout: driver.idleTimeout)
+        } catch {
+            throw self.error(error, .getOptions)
+        }
     }
 }

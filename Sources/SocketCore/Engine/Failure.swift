@@ -20,6 +20,10 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case invalidState(Reason)
     /// The system said no. `sent` of a send's bytes had gone out.
     case system(SystemError, SystemCall, sent: Int = 0, remaining: Int = 0)
+    /// The system refused an option.
+    case option(KernelOption, SystemError)
+    /// The option counts only before the socket has an address, and its value would change.
+    case optionTooLate(KernelOption)
     /// A value that cannot be; the field that holds it, and why.
     case invalidArgument(Argument)
     /// A message is longer than the limit.
@@ -40,8 +44,9 @@ package indirect enum Failure: Error, Sendable, Hashable {
     /// Why a call does not fit.
     package enum Reason: String, Sendable, Hashable {
         case messageListenerExists = "a message listener exists, so messages go to it"
+        case framed = "a framing is set, and part of a message cannot be sent"
         case finished = "our direction has been ended with finish()"
-        case notBound = "the socket has no address yet; bind or listen first"
+        case notBound = "the socket has no address yet; bind, listen or connect first"
         case taken = "connections go to the connect listener or to another serve or connections"
     }
 
@@ -57,6 +62,13 @@ package indirect enum Failure: Error, Sendable, Hashable {
     }
 }
 
+extension Failure {
+    /// What went wrong when a socket was made.
+    init(_ error: SetupError) {
+        self = error.option.map { .option($0, error.error) } ?? .system(error.error, error.call)
+    }
+}
+
 extension Result where Success == Void, Failure == SocketCore.Failure {
     /// The result of an operation that ends with or without a failure.
     init(_ failure: SocketCore.Failure?) {
@@ -69,10 +81,21 @@ package struct ConnectAttempt: Error, Sendable, Hashable {
     package let address: SocketAddress
     package let error: SystemError
     package let duration: Duration
+    /// What failed, when it was not connect(2) itself.
+    package let setup: SetupError?
 
     package init(address: SocketAddress, error: SystemError, duration: Duration) {
         self.address = address
         self.error = error
         self.duration = duration
+        setup = nil
+    }
+
+    /// An attempt that found no socket to connect with.
+    package init(address: SocketAddress, _ setup: SetupError) {
+        self.address = address
+        self.setup = setup
+        error = setup.error
+        duration = .zero
     }
 }

@@ -56,6 +56,8 @@ struct StateAndErrorsTests {
         let refused = [
             ("sendBufferSize", TCPExtraOptions(keepAlive: true, sendBufferSize: -1)),
             ("receiveBufferSize", TCPExtraOptions(keepAlive: true, receiveBufferSize: -1)),
+            ("keepAliveIdle", TCPExtraOptions(keepAlive: true, keepAliveIdle: .zero)),
+            ("typeOfService", TCPExtraOptions(keepAlive: true, typeOfService: 256)),
             ("socketTimeout", TCPExtraOptions(keepAlive: true, socketTimeout: .seconds(-1))),
             (
                 "socketLinger",
@@ -170,6 +172,7 @@ struct StateAndErrorsTests {
         #expect(
             try await server.getLocalAddress() == NetAddress(loopback.rawValue, port: port, family: loopback.family))
         #expect(Kernel.option(.reuseAddress, of: await server.getSocketFd()) == 1)
+        #expect(Kernel.option(.reusePort, of: await server.getSocketFd()) == 0)
         let second = TCPSocketServer()
         let refused = await failure { () async throws(SocketError) in try await second.listen(loopback.address(port)) }
         #expect(refused?.kind == .addressInUse)

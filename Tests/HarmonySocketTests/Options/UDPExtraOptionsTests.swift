@@ -3,39 +3,26 @@ import HarmonySocket
 import Testing
 
 @Suite(.bounded) struct UDPExtraOptionsTests {
-    struct Row: Sendable, CustomTestStringConvertible {
-        let name: String
-        let set: UDPExtraOptions
-        let option: Kernel.Option
-        let kernel: Int
-        let readsBack: @Sendable (UDPExtraOptions) -> Bool
-
-        var testDescription: String { name }
+    private static func row<Value: Equatable & Sendable>(
+        _ path: any WritableKeyPath<UDPExtraOptions, Value?> & Sendable, _ value: Value, _ option: Kernel.Option,
+        _ kernel: Int, reads: Value? = nil
+    ) -> OptionRow<UDPExtraOptions> {
+        OptionRow(UDPExtraOptions(), path, value, option, kernel, reads: reads)
     }
 
-    static let rows: [Row] = [
-        Row(name: "broadcast on", set: .init(broadcast: true), option: .broadcast, kernel: 1) { $0.broadcast == true },
-        Row(name: "broadcast off", set: .init(broadcast: false), option: .broadcast, kernel: 0) {
-            $0.broadcast == false
-        },
-        Row(name: "reuseAddress on", set: .init(reuseAddress: true), option: .reuseAddress, kernel: 1) {
-            $0.reuseAddress == true
-        },
-        Row(name: "reuseAddress off", set: .init(reuseAddress: false), option: .reuseAddress, kernel: 0) {
-            $0.reuseAddress == false
-        },
-        Row(
-            name: "receiveBufferSize", set: .init(receiveBufferSize: 20_000), option: .receiveBuffer,
-            kernel: isLinux ? 40_000 : 20_000
-        ) { $0.receiveBufferSize == (isLinux ? 40_000 : 20_000) },
-        Row(
-            name: "sendBufferSize", set: .init(sendBufferSize: 30_000), option: .sendBuffer,
-            kernel: isLinux ? 60_000 : 30_000
-        ) { $0.sendBufferSize == (isLinux ? 60_000 : 30_000) },
+    static let rows = [
+        row(\.broadcast, true, .broadcast, 1),
+        row(\.broadcast, false, .broadcast, 0),
+        row(\.reuseAddress, true, .reuseAddress, 1),
+        row(\.reuseAddress, false, .reuseAddress, 0),
+        row(\.receiveBufferSize, 20_000, .receiveBuffer, doubled(20_000), reads: doubled(20_000)),
+        row(\.sendBufferSize, 30_000, .sendBuffer, doubled(30_000), reads: doubled(30_000)),
     ]
 
     @Test(arguments: rows, Loopback.allCases)
-    func option_setBeforeOrAfterBind_isReadBackFromTheKernel(_ row: Row, _ loopback: Loopback) async throws {
+    func option_setBeforeOrAfterBind_isReadBackFromTheKernel(
+        _ row: OptionRow<UDPExtraOptions>, _ loopback: Loopback
+    ) async throws {
         let before = UDPSocket()
         try await before.setExtraOptions(row.set)
         #expect(try await before.getExtraOptions().broadcast == row.set.broadcast)
@@ -45,10 +32,9 @@ import Testing
         let result: Result<Void, SocketError> = try await answer { after.setExtraOptions(row.set, completion: $0) }
         try result.get()
         for socket in [before, after] {
-            #expect(row.readsBack(try await socket.getExtraOptions()))
+            row.check(try await socket.getExtraOptions(), of: await socket.getSocketFd(), "bound")
             let read: Result<UDPExtraOptions, SocketError> = try await answer { socket.getExtraOptions(completion: $0) }
-            #expect(row.readsBack(try read.get()))
-            #expect(Kernel.option(row.option, of: await socket.getSocketFd()) == row.kernel)
+            #expect(row.isReadBack(try read.get()))
             await socket.close()
         }
     }

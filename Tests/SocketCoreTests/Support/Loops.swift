@@ -118,7 +118,7 @@ extension StreamDriver {
         on group: EventLoopGroup, _ settings: StreamSettings = StreamSettings(), sendBuffer: Int? = nil
     ) throws -> (driver: StreamDriver, peer: RawSocket) {
         let pair = try RawPair()
-        if let sendBuffer { try OptionCalls.set(pair.near.number, .sendBuffer, to: sendBuffer).get() }
+        if let sendBuffer { try OptionCalls.set(pair.near.number, .sendBufferSize, to: Int32(sendBuffer)).get() }
         let driver = StreamDriver(
             group: group, adopting: try pair.near.takeDescriptor(), peer: try pair.far.address,
             settings: StreamSettings.Shared(settings))

@@ -187,16 +187,18 @@ extension SocketAddress {
 enum OpenSockets {
     /// How many descriptors are open whose own or whose peer's port is one of `ports`.
     static func count(touching ports: Set<UInt16>) -> Int {
-        var count = 0
-        for number in Int32(0)..<4096 {
-            let local = try? SocketCalls.localAddress(number).get()
-            guard let local else { continue }
-            if ports.contains(local.port) {
-                count += 1
-            } else if let peer = try? SocketCalls.peerAddress(number).get(), ports.contains(peer.port) {
-                count += 1
-            }
+        count { local, peer in ports.contains(local) || peer.map(ports.contains) ?? false }
+    }
+
+    /// How many descriptors are open of connections between two of these ports. A port alone may be another test's by now.
+    static func count(between pairs: Set<Set<UInt16>>) -> Int {
+        count { local, peer in peer.map { pairs.contains([local, $0]) } ?? false }
+    }
+
+    private static func count(where isIncluded: (_ local: UInt16, _ peer: UInt16?) -> Bool) -> Int {
+        (Int32(0)..<4096).count { number in
+            guard let local = try? SocketCalls.localAddress(number).get() else { return false }
+            return isIncluded(local.port, try? SocketCalls.peerAddress(number).get().port)
         }
-        return count
     }
 }

@@ -115,7 +115,7 @@ private final class ThreadPerJob: TaskExecutor {
         let started = ProcessCalls.startThread("test-blocking") {
             job.runSynchronously(on: ThreadPerJob.shared.asUnownedTaskExecutor())
         }
-        precondition(started.isSuccess, "no thread to be had")
+        precondition(started.error == nil, "no thread to be had")
     }
 }
 
@@ -161,4 +161,9 @@ final class Journal<Entry: Sendable>: Sendable {
     func note(_ entry: Entry) { kept.withLock { $0.append(entry) } }
 
     var entries: [Entry] { kept.withLock { $0 } }
+}
+
+extension Result {
+    /// Why it failed; nil when it did not.
+    var error: Failure? { if case .failure(let error) = self { error } else { nil } }
 }

@@ -5,7 +5,7 @@ final class Connector: LoopClient {
 
     private let loop: EventLoop
     private let target: ConnectTarget
-    private let makeDescriptor: @Sendable (SocketAddress.Family) -> SystemResult<OwnedDescriptor>
+    private let makeDescriptor: @Sendable (SocketAddress.Family) -> Result<OwnedDescriptor, SetupError>
     private let ended: @Sendable (Outcome) -> Void
 
     // On the loop only.
@@ -22,7 +22,7 @@ final class Connector: LoopClient {
     /// `oneAtATime`: the attempts share a local address, so they cannot run side by side.
     init(
         to target: ConnectTarget, on loop: EventLoop, oneAtATime: Bool,
-        makeDescriptor: @escaping @Sendable (SocketAddress.Family) -> SystemResult<OwnedDescriptor>,
+        makeDescriptor: @escaping @Sendable (SocketAddress.Family) -> Result<OwnedDescriptor, SetupError>,
         ended: @escaping @Sendable (Outcome) -> Void
     ) {
         self.target = target
@@ -107,7 +107,7 @@ final class Connector: LoopClient {
     private func startAttempt(_ id: Int, _ address: SocketAddress) {
         switch makeDescriptor(address.family ?? .v4) {
         case .failure(let error):
-            attemptEnded(id, address, .failure(ConnectAttempt(address: address, error: error, duration: .zero)))
+            attemptEnded(id, address, .failure(ConnectAttempt(address: address, error)))
         case .success(let descriptor):
             let attempt = ConnectionAttempt(to: address, on: loop, descriptor: descriptor) { [self] result in
                 attemptEnded(id, address, result)

@@ -8,17 +8,11 @@ extension DatagramDriver {
             try state.checkFresh()
             return state.options
         }
-        let family = address.family ?? .v4
         let descriptor: OwnedDescriptor
-        switch SocketCalls.open(family, .datagram) {
+        switch SocketCalls.open(address.family ?? .v4, .datagram, options, bindTo: address) {
         case .success(let opened): descriptor = opened
-        case .failure(let error): throw .system(error, .socket)
+        case .failure(let error): throw Failure(error)
         }
-        if case .failure(let error) = options.apply(to: descriptor.number) { throw .system(error, .setOption) }
-        // Without the queue, an ICMP error would hit whichever call comes next. Not there on every system.
-        _ = OptionCalls.set(descriptor.number, .errorQueueV4, to: true)
-        if family == .v6 { _ = OptionCalls.set(descriptor.number, .errorQueueV6, to: true) }
-        if case .failure(let error) = SocketCalls.bind(descriptor.number, to: address) { throw .system(error, .bind) }
         let local = try? SocketCalls.localAddress(descriptor.number).get()
         var owned: OwnedDescriptor? = consume descriptor
         try state.withLock { state throws(Failure) in

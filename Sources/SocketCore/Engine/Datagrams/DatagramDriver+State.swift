@@ -22,10 +22,21 @@ extension DatagramDriver {
         set { state.withLock { $0.write.highWaterMark = newValue } }
     }
 
-    /// Options to give the descriptor.
-    package var options: KernelOptions {
-        get { state.withLock { $0.options } }
-        set { state.withLock { $0.options = newValue } }
+    /// Sets options now or as soon as there is a descriptor.
+    package func setOptions(_ options: KernelOptions) throws(Failure) {
+        if state.withLock({ $0.phase > .bound }) { throw .closed }
+        try setOptions(options) {
+            state.withLock { $0.options = $0.options.overlaid(with: options) }
+        }
+    }
+
+    /// The kernel's options.
+    package func readOptions() throws(Failure) -> KernelOptions {
+        let options = try state.withLock { state throws(Failure) in
+            if state.phase == .closed { throw .closed }
+            return state.options
+        }
+        return withDescriptor { KernelOptions.read(from: $0) } ?? options
     }
 
     /// Where listeners and completions run.

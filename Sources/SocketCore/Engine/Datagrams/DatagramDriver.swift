@@ -1,5 +1,5 @@
 /// Does what the machines of a datagram socket decide.
-package final class DatagramDriver: LoopClient {
+package final class DatagramDriver: LoopClient, SocketDriver {
     /// One datagram that arrived.
     package struct Datagram: Sendable {
         package let bytes: [UInt8]

@@ -2,6 +2,8 @@
 package enum EngineEvent: Sendable {
     /// Bytes of a stream, or one datagram.
     case message([UInt8], from: SocketAddress, isTruncated: Bool = false)
+    /// The same bytes for those who only look at them, during the call.
+    case bytes(BorrowedBytes)
     case listening
     case connect
     /// A listener accepted a connection; `face` is its public object.
@@ -14,11 +16,14 @@ package enum EngineEvent: Sendable {
     case error(Failure, SocketAddress?)
     case drain
     case timeout
+    /// Urgent data; nil when it is in the stream.
+    case urgent(UInt8?)
 
     /// Which `on(...)` it belongs to.
     package var kind: EventKind {
         switch self {
         case .message: .message
+        case .bytes: .bytes
         case .listening: .listening
         case .connect, .accepted: .connect
         case .end: .end
@@ -26,13 +31,22 @@ package enum EngineEvent: Sendable {
         case .error: .error
         case .drain: .drain
         case .timeout: .timeout
+        case .urgent: .urgent
         }
     }
 }
 
+/// Bytes that are there as long as the call that hands them over.
+package struct BorrowedBytes: @unchecked Sendable {
+    // Sendable because it does not leave the thread that made it: see `Outbox.tell`.
+    package let bytes: UnsafeRawBufferPointer
+
+    package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+}
+
 /// The names of events.
 package enum EventKind: UInt8, Sendable, Hashable, CaseIterable {
-    case message, listening, connect, end, close, error, drain, timeout
+    case message, bytes, listening, connect, end, close, error, drain, timeout, urgent
 }
 
 /// One registered listener.
@@ -107,6 +121,11 @@ package struct Outbox: Sendable {
 
     /// Whether anybody listens to `kind`.
     package func hasListener(_ kind: EventKind) -> Bool { kinds & (1 << kind.rawValue) != 0 }
+
+    /// Whether anybody listens to what arrives.
+    package var hasMessageListener: Bool {
+        kinds & (1 << EventKind.message.rawValue | 1 << EventKind.bytes.rawValue) != 0
+    }
 
     /// Adds a listener behind the others.
     package mutating func add(_ listener: Listener) {

@@ -4,18 +4,17 @@ extension ListenerDriver {
 
     /// Opens, prepares, binds and listens. Does not block.
     package func listen(on address: SocketAddress, backlog: Int) throws(Failure) {
-        let options = try state.withLock { state throws(Failure) in
+        var options = try state.withLock { state throws(Failure) in
             try state.checkFresh()
             return state.options
         }
+        // On, unless told otherwise: an address that a past connection still holds is no hindrance.
+        options[.reuseAddress] = options[.reuseAddress] ?? 1
         let descriptor: OwnedDescriptor
-        switch SocketCalls.open(address.family ?? .v4, .stream) {
+        switch SocketCalls.open(address.family ?? .v4, .stream, options, bindTo: address) {
         case .success(let opened): descriptor = opened
-        case .failure(let error): throw .system(error, .socket)
+        case .failure(let error): throw Failure(error)
         }
-        // The error of a failed option names setsockopt; a wrong value was refused before.
-        if case .failure(let error) = options.apply(to: descriptor.number) { throw .system(error, .setOption) }
-        if case .failure(let error) = SocketCalls.bind(descriptor.number, to: address) { throw .system(error, .bind) }
         if case .failure(let error) = SocketCalls.listen(descriptor.number, backlog: backlog) {
             throw .system(error, .listen)
         }
@@ -225,16 +224,29 @@ extension ListenerDriver {
     package var descriptorNumber: Int32? { state.withLock { $0.descriptor.number } }
     package var lastError: Failure? { state.withLock { $0.lastError } }
 
-    /// Options for the listener, which accepted connections inherit.
-    package var options: KernelOptions {
-        get { state.withLock { $0.options } }
-        set { state.withLock { $0.options = newValue } }
+    /// Sets options of the listener now or as soon as it listens, which accepted connections inherit, and with `change`
+    /// what they start with beside.
+    package func setOptions(
+        _ options: KernelOptions, _ change: (inout StreamSettings) -> Void
+    ) throws(Failure) {
+        if state.withLock({ $0.phase == .closing || $0.phase == .closed }) { throw .closed }
+        try setOptions(options) {
+            state.withLock { state in
+                state.options = state.options.overlaid(with: options)
+                var values = state.connectionSettings.values
+                change(&values)
+                state.connectionSettings = StreamSettings.Shared(values)
+            }
+        }
     }
 
-    /// What accepted connections start with.
-    package var connectionSettings: StreamSettings {
-        get { state.withLock { $0.connectionSettings.values } }
-        set { state.withLock { $0.connectionSettings = StreamSettings.Shared(newValue) } }
+    /// The listener's options, and what accepted connections start with.
+    package func readOptions() throws(Failure) -> (KernelOptions, StreamSettings) {
+        let (options, settings) = try state.withLock { state throws(Failure) in
+            if state.phase == .closed { throw .closed }
+            return (state.options, state.connectionSettings.values)
+        }
+        return (withDescriptor { KernelOptions.read(from: $0) } ?? options, settings)
     }
 
     /// Where listeners and completions run.

@@ -1,5 +1,5 @@
 /// A listening socket: accepts when somebody wants connections, and hands them out.
-package final class ListenerDriver: LoopClient {
+package final class ListenerDriver: LoopClient, SocketDriver {
     package let loop: EventLoop
     let group: EventLoopGroup
     private let makeFace: @Sendable (StreamDriver) -> any AnyObject & Sendable

@@ -23,6 +23,12 @@ package final class ReadAhead: @unchecked Sendable {
         bytes.append(contentsOf: new)
     }
 
+    /// Puts bytes before the others.
+    package func prepend(_ new: [UInt8]) {
+        bytes.replaceSubrange(..<start, with: new)
+        start = 0
+    }
+
     /// The answer to a request, in what there is; nil when more must come.
     package func cut(
         _ request: inout ReadRequest, hasEnded: Bool, _ framer: Framer?

@@ -64,6 +64,8 @@ package struct ReadMachine: Sendable {
     private var wantsProbe = false
     /// An error was reported: behind the peer's end too it is looked for, since reading does not bring it there.
     private var hasSeenError = false
+    /// Urgent data came: a read ends at its mark, so a short one proves nothing any more.
+    private var hasSeenMark = false
     /// Somebody has the turn.
     package private(set) var isReading = false
     /// The peer ended its direction, and the kernel has nothing more.
@@ -80,6 +82,7 @@ package struct ReadMachine: Sendable {
 
     /// The poller reported something.
     package mutating func ready(_ events: PollEvents) {
+        if events.contains(.urgent) { hasSeenMark = true }
         guard !events.isDisjoint(with: [.readable, .endOfInput, .hangUp, .error]) else { return }
         readiness.mark()
         if !events.isDisjoint(with: .sticky) {
@@ -108,14 +111,16 @@ package struct ReadMachine: Sendable {
         Turn(tick: readiness.tick, mayReceive: !hasEnded && (readiness.isReady || isEager), hasEnded: hasEnded)
     }
 
-    /// A read is over, and the turn too unless the reader `keeps` it. Returns whether readiness was cleared, so that a
-    /// level-triggered poller must be asked to report again.
+    /// A read is over, and the turn too unless the reader `keeps` it. Returns whether a level-triggered poller must be
+    /// asked to report again, because readiness was cleared.
     package mutating func finish(_ outcome: Outcome, tick: UInt32, keepsTurn: Bool = false) -> Bool {
         isReading = keepsTurn
         switch outcome {
         case .bytes(let count, let limit):
             // The end may be all that is left: see, unless somebody reads on.
             if isSticky { wantsProbe = true }
+            // The mark may have been passed: a level-triggered poller watches for the next one.
+            if hasSeenMark { return true }
             // A short read of TCP has drained the socket (epoll(7)), unless an end or error stands behind the bytes.
             return count < limit && !isSticky && readiness.clear(since: tick)
         case .wouldBlock:

@@ -77,29 +77,3 @@ package struct ReadRequest: Sendable {
         return nil
     }
 }
-
-/// Finds the messages in a stream: what a framing of the faces is to the engine.
-package protocol MessageCutter: Sendable {
-    /// The first message of what has arrived and is not used up; nil when more must come, or nothing that counts is left.
-    mutating func cut(_ bytes: Span<UInt8>, hasEnded: Bool) throws(Failure) -> ReadRequest.Cut?
-}
-
-/// The framing of one direction of one socket. Only whoever has the turn to read asks it, so it needs no lock.
-package final class Framer: @unchecked Sendable {
-    // Sendable: see above.
-    private var cutter: any MessageCutter
-    /// Nobody knows where the next message begins, so every later reader is told the same.
-    private var failure: Failure?
-
-    package init(_ cutter: any MessageCutter) { self.cutter = cutter }
-
-    func cut(_ bytes: Span<UInt8>, hasEnded: Bool) throws(Failure) -> ReadRequest.Cut? {
-        if let failure { throw failure }
-        do throws(Failure) {
-            return try cutter.cut(bytes, hasEnded: hasEnded)
-        } catch {
-            failure = error
-            throw error
-        }
-    }
-}

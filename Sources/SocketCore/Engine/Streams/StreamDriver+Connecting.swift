@@ -68,23 +68,15 @@ extension StreamDriver {
     /// address, port included.
     private func makeDescriptor(
         _ family: SocketAddress.Family, bound: SocketAddress?
-    ) -> SystemResult<OwnedDescriptor> {
+    ) -> Result<OwnedDescriptor, SetupError> {
         let options: KernelOptions = state.withLock { $0.shared.values.kernel }
         if let bound {
-            guard bound.family == family else { return .failure(.addressFamilyNotSupported) }
+            guard bound.family == family else { return .failure(SetupError(.addressFamilyNotSupported, .bind)) }
             var taken: OwnedDescriptor?
             state.withLock { taken = $0.descriptor.surrender() }
             if let taken = taken.take() { return .success(taken) }
         }
-        switch SocketCalls.open(family, .stream) {
-        case .failure(let error): return .failure(error)
-        case .success(let descriptor):
-            if case .failure(let error) = options.apply(to: descriptor.number) { return .failure(error) }
-            if let bound, case .failure(let error) = SocketCalls.bind(descriptor.number, to: bound) {
-                return .failure(error)
-            }
-            return .success(descriptor)
-        }
+        return SocketCalls.open(family, .stream, options, bindTo: bound)
     }
 
     private func connectingEnded(_ outcome: Connector.Outcome) {
@@ -113,9 +105,9 @@ extension StreamDriver {
             state.didOpen()
             state.read.ready(connected.seen)
             if state.hasLateOptions,
-                case .failure(let error) = state.shared.values.kernel.apply(to: connected.number)
+                case .failure(let error) = state.shared.values.kernel.changeable.apply(to: connected.number)
             {
-                state.outbox.emit(.error(.system(error, .setOption), peer))
+                state.outbox.emit(.error(Failure(error), peer))
             }
             state.outbox.emit(.connect)
             // Behind the event: whoever awaits connect() finds its listeners told.

@@ -4,30 +4,22 @@ extension StreamDriver {
     package func setOptions(
         _ options: KernelOptions, _ change: (inout StreamSettings) -> Void
     ) throws(Failure) {
-        let number: Int32? = try state.withLock { state throws(Failure) in
+        try state.withLock { state throws(Failure) in
             if state.life.isClosing { throw .closed }
-            return state.descriptor.lend()
+            let kept = state.shared.values.kernel
+            if state.life.phase == .connecting, let late = options.firstTooLate(comparedWith: { kept[$0] }) {
+                throw .optionTooLate(late)
+            }
         }
-        if let number { try apply(options, to: number) }
-        changeSettings { settings in
-            // Kept too: a later descriptor of this socket (bind, then another attempt to connect) gets them as well.
-            settings.kernel = settings.kernel.overlaid(with: options)
-            change(&settings)
+        try setOptions(options) {
+            changeSettings { settings in
+                // Kept too: a later descriptor of this socket (bind, then another attempt to connect) gets them as well.
+                settings.kernel = settings.kernel.overlaid(with: options)
+                change(&settings)
+            }
+            // An attempt to connect may have made its descriptor before: it gets them when it has won.
+            state.withLock { if $0.life.phase == .connecting { $0.hasLateOptions = true } }
         }
-        if number != nil { return }
-        // An attempt to connect may have made its descriptor before: it gets them when it has won, or now if it has.
-        let late: Int32? = state.withLock { state in
-            if state.life.phase == .connecting { state.hasLateOptions = true }
-            return state.descriptor.lend()
-        }
-        if let late { try apply(options, to: late) }
-    }
-
-    /// Applies options to a number that was lent, and gives it back.
-    private func apply(_ options: KernelOptions, to number: Int32) throws(Failure) {
-        let result = options.apply(to: number)
-        state.withLock { _ = $0.descriptor.giveBack() }
-        if case .failure(let error) = result { throw .system(error, .setOption) }
     }
 
     /// The kernel's options, and ours.
@@ -37,5 +29,14 @@ extension StreamDriver {
             return state.shared.values
         }
         return (withDescriptor { KernelOptions.read(from: $0) } ?? settings.kernel, settings)
+    }
+
+    /// What the kernel tells of the connection.
+    package func readTCPFacts() throws(Failure) -> TCPFacts {
+        try state.withLock { state throws(Failure) in
+            if state.life.isClosed { throw .closed }
+            if state.life.phase < .open { throw .notConnected }
+        }
+        return try withOpenDescriptor(.getOption) { TCPFacts.read(from: $0) }
     }
 }

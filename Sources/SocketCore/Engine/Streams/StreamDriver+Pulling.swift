@@ -119,6 +119,7 @@ extension StreamDriver {
             if case .failure(let error) = result {
                 if error == .wouldBlock { keepsTurn = !isEager } else { state.wasFailureReported = true }
             }
+            if case .success(1...) = result { state.counts.messagesReceived += 1 }
             let didClear = state.finishReading(result, limit: target.count, tick: turn.tick, keepsTurn: keepsTurn)
             // Whoever waits behind this reader, or a listener that came meanwhile, is served by the loop.
             return (didClear, state.wantsTurnAfterReading(), state.servedAtOnce())
@@ -149,7 +150,7 @@ extension StreamDriver {
             do throws(Failure) {
                 if let cut = try ahead.cut(&request, hasEnded: turn.hasEnded, framer) {
                     let answer = ahead.take(cut, into: buffer)
-                    let mustYield = endTurn(ahead)
+                    let mustYield = endTurn(ahead, isAnswered: true)
                     if let answer { return .bytes(answer, mustYield: mustYield) }
                     return .filled(cut.bytes.count, mustYield: mustYield)
                 }
@@ -194,14 +195,54 @@ extension StreamDriver {
 
     /// A reader is done; what is left is for the next one. Returns whether the reader has had its share.
     @discardableResult
-    private func endTurn(_ ahead: ReadAhead) -> Bool {
+    private func endTurn(_ ahead: ReadAhead, isAnswered: Bool = false) -> Bool {
         let (mustTurn, mustYield) = state.withLock { state in
             _ = state.descriptor.giveBack()
+            if isAnswered { state.counts.messagesReceived += 1 }
             state.endTurn(ahead, isUntried: true)
             return (state.wantsTurnAfterReading(), state.servedAtOnce())
         }
         if mustTurn { requestTurn() }
         return mustYield
+    }
+
+    /// Sets how the stream is cut into messages, from what was not taken yet on; nil: not at all.
+    package func setFramer(_ framer: Framer?) {
+        let (before, mustTurn) = state.withLock { state in
+            let before = state.framer
+            state.framer = framer
+            state.read.retry()
+            return (before, state.wantsTurnAfterReading())
+        }
+        if mustTurn { requestTurn() }
+        withExtendedLifetime(before) {}
+    }
+
+    /// Lets the message listeners hear nothing for now; what arrives waits in the kernel, for them or for a receive.
+    package var isPaused: Bool {
+        get { state.withLock { $0.isPaused } }
+        set {
+            let mustTurn = state.withLock { state in
+                state.isPaused = newValue
+                return state.wantsTurnAfterReading()
+            }
+            if mustTurn { requestTurn() }
+        }
+    }
+
+    /// Puts back what a reader has taken and not used: the next reader has it first.
+    package func giveBack(_ bytes: [UInt8]) {
+        let (isDone, mustTurn) = state.withLock { state in
+            if state.life.phase != .open { return (true, false) }
+            if state.read.isReading { return (false, false) }
+            let ahead = state.ahead ?? ReadAhead()
+            ahead.prepend(bytes)
+            state.put(ahead, isUntried: true)
+            return (true, state.wantsTurnAfterReading())
+        }
+        if mustTurn { requestTurn() }
+        // Somebody reads at this moment: behind that.
+        if !isDone { loop.execute { [self] in giveBack(bytes) } }
     }
 
     // MARK: Waiting for input
@@ -287,7 +328,7 @@ extension StreamState {
     fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
         if life.isClosing { return life.endingFailure ?? (ignoresListeners ? .aborted() : .closed) }
         if life.phase != .open { return .notConnected }
-        if !ignoresListeners, outbox.hasListener(.message) { return .invalidState(.messageListenerExists) }
+        if !ignoresListeners, outbox.hasMessageListener { return .invalidState(.messageListenerExists) }
         return nil
     }
 
@@ -304,7 +345,9 @@ extension StreamState {
         let outcome = ReadMachine.Outcome(result, limit: limit)
         let didClear = read.finish(outcome, tick: tick, keepsTurn: keepsTurn)
         switch outcome {
-        case .bytes: noteActivity()
+        case .bytes(let count, _):
+            counts.bytesReceived += UInt64(count)
+            noteActivity()
         case .ended: noteExhaustion()
         case .wouldBlock: break
         case .failed:

@@ -35,6 +35,7 @@ extension StreamDriver {
                 if case .success(let count) = received { state.putAhead(buffer[..<count]) }
                 return (didClear, nil)
             }
+            if case .success(1...) = received { state.counts.messagesReceived += 1 }
             if state.outbox.isIdle, state.isDeliveredOnLoop {
                 state.outbox.beginDirectDelivery()
                 return (didClear, reader.waiter)
@@ -105,6 +106,24 @@ extension StreamDriver {
         return tell(telling, event)
     }
 
+    /// The same when there are listeners who only look at the bytes. Returns the next step.
+    func lendToListeners(_ number: Int32, _ tick: UInt32) -> StreamState.Step {
+        let buffer = Scratch.lent
+        let result = StreamCalls.receive(number, into: buffer)
+        let bytes = buffer[..<((try? result.get()) ?? 0)]
+        countRead(bytes.count)
+        let (didClear, telling) = state.withLock { state in
+            let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
+            if bytes.isEmpty { return (didClear, nil as StreamState.Telling?) }
+            let telling = state.beginTelling()
+            if telling == nil { state.putAhead(bytes) }
+            return (didClear, telling)
+        }
+        if didClear { rearm(.read) }
+        guard let telling else { return state.withLock { $0.step(mayRead: mayRead) } }
+        return tell(telling, lending: UnsafeRawBufferPointer(rebasing: bytes))
+    }
+
     /// The next message for the listeners, of what was read ahead and what the kernel has. Returns the next step.
     func cutForListeners(_ number: Int32) -> StreamState.Step {
         let (admitted, framer, existing) = state.withLock { ($0.read.turn(), $0.framer, $0.ahead) }
@@ -147,7 +166,7 @@ extension StreamDriver {
     }
 
     private func tell(_ cut: ReadRequest.Cut, of ahead: ReadAhead, _ framer: Framer?) -> StreamState.Step {
-        let event = EngineEvent.message(ahead.copy(cut.bytes), from: peer)
+        let bytes = ahead.copy(cut.bytes)
         countRead(cut.used, atLeast: StreamDriver.leastMessageCost)
         let telling: StreamState.Telling? = state.withLock { state in
             // With another framing it is another message.
@@ -157,7 +176,15 @@ extension StreamDriver {
             return telling
         }
         guard let telling else { return state.withLock { $0.step(mayRead: mayRead) } }
-        return tell(telling, event)
+        if telling.lends { return bytes.withUnsafeBytes { tell(telling, lending: $0) } }
+        return tell(telling, .message(bytes, from: peer))
+    }
+
+    /// Tells of bytes: first those who only look at them, here on the loop.
+    private func tell(_ telling: StreamState.Telling, lending bytes: UnsafeRawBufferPointer) -> StreamState.Step {
+        telling.listeners.tell(.bytes(BorrowedBytes(bytes)))
+        guard telling.copies else { return deliver(isOver: true) }
+        return tell(telling, .message(Array(bytes), from: peer))
     }
 
     /// Tells of a message that never was in the outbox. Returns the next step.
@@ -218,13 +245,19 @@ extension StreamState {
     struct Telling {
         let listeners: [Listener]
         let isOnLoop: Bool
+        /// Some only look at the bytes; others want an array.
+        let lends: Bool
+        let copies: Bool
     }
 
     /// Starts to tell the message listeners; nil when they are gone, paused, or busy, and then nothing may be taken for
     /// them. `endDelivery` follows.
     fileprivate mutating func beginTelling() -> Telling? {
         guard wantsMessages, outbox.isIdle else { return nil }
-        return Telling(listeners: outbox.beginTelling(.message), isOnLoop: isDeliveredOnLoop)
+        counts.messagesReceived += 1
+        let (lends, copies) = (outbox.hasListener(.bytes), outbox.hasListener(.message))
+        return Telling(
+            listeners: outbox.beginTelling(.message), isOnLoop: isDeliveredOnLoop, lends: lends, copies: copies)
     }
 
     /// Keeps what one read has brought, and those whom it was for do not want any more.

@@ -32,6 +32,9 @@ extension StreamDriver {
     /// Bytes of sends that the kernel has not taken yet.
     package var bufferedAmount: Int { state.withLock { $0.write.queuedBytes } }
 
+    /// What has gone through, and the bytes of sends that the kernel has not taken yet.
+    package var counts: (counts: StreamCounts, queued: Int) { state.withLock { ($0.counts, $0.write.queuedBytes) } }
+
     /// Bytes above which the send queue counts as full.
     package var highWaterMark: Int {
         get { state.withLock { $0.write.highWaterMark } }
@@ -88,14 +91,11 @@ extension StreamDriver {
             try state.life.checkBind()
             return state.shared.values.kernel
         }
-        let family = address.family ?? .v4
         let descriptor: OwnedDescriptor
-        switch SocketCalls.open(family, .stream) {
+        switch SocketCalls.open(address.family ?? .v4, .stream, options, bindTo: address) {
         case .success(let opened): descriptor = opened
-        case .failure(let error): throw .system(error, .socket)
+        case .failure(let error): throw Failure(error)
         }
-        if case .failure(let error) = options.apply(to: descriptor.number) { throw .system(error, .setOption) }
-        if case .failure(let error) = SocketCalls.bind(descriptor.number, to: address) { throw .system(error, .bind) }
         var owned: OwnedDescriptor? = consume descriptor
         try state.withLock { state throws(Failure) in
             // Checked again: another bind, a connect or a close may have come between.

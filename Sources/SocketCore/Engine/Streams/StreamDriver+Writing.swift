@@ -4,20 +4,65 @@ extension StreamDriver {
     package enum Source {
         case array([UInt8])
         case borrowed(UnsafeRawBufferPointer)
+        /// Several, as if they were one.
+        case parts([[UInt8]])
+        /// Urgent data.
+        case urgent(UInt8)
 
-        fileprivate func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        fileprivate var count: Int {
             switch self {
-            case .array(let array): array.withUnsafeBytes(body)
-            case .borrowed(let bytes): body(bytes)
+            case .urgent: 1
+            case .array(let array): array.count
+            case .borrowed(let bytes): bytes.count
+            case .parts(let parts): parts.reduce(0) { $0 + $1.count }
             }
         }
 
-        /// What is left after `sent` bytes. An array is kept whole; borrowed bytes are copied, without those sent.
+        /// How many of the bytes one call offers to the kernel.
+        fileprivate func offered(of size: Int) -> Int {
+            guard case .parts(let parts) = self, parts.count > StreamCalls.mostParts else { return size }
+            return parts.prefix(StreamCalls.mostParts).reduce(0) { $0 + $1.count }
+        }
+
+        fileprivate func send(_ number: Int32) -> SystemResult<Int> {
+            switch self {
+            case .array(let array): array.withUnsafeBytes { StreamCalls.send(number, $0) }
+            case .borrowed(let bytes): StreamCalls.send(number, bytes)
+            case .parts(let parts): StreamCalls.send(number, parts)
+            case .urgent(let byte): StreamCalls.sendUrgent(number, byte)
+            }
+        }
+
+        /// What is left after `sent` bytes. An array is kept whole; others are copied, without those sent.
         fileprivate func remainder(after sent: Int) -> WriteMachine.Remainder {
             switch self {
             case .array(let array): WriteMachine.Remainder(bytes: array, offset: sent, sentBefore: 0)
             case .borrowed(let bytes):
                 WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
+            case .parts(let parts):
+                WriteMachine.Remainder(bytes: Source.join(parts, from: sent), offset: 0, sentBefore: sent)
+            case .urgent(let byte): WriteMachine.Remainder(bytes: [byte], isUrgent: true)
+            }
+        }
+
+        /// Whole arrays at a time: a lazily joined collection would go byte by byte.
+        private static func join(_ parts: [[UInt8]], from start: Int) -> [UInt8] {
+            var joined: [UInt8] = []
+            joined.reserveCapacity(parts.reduce(-start) { $0 + $1.count })
+            var skipped = start
+            for part in parts {
+                joined += part.dropFirst(skipped)
+                skipped = max(0, skipped - part.count)
+            }
+            return joined
+        }
+
+        fileprivate func framed(by framer: Framer) throws(Failure) -> Source {
+            switch self {
+            case .borrowed(let bytes): .array(try framer.frame(Span(_unsafeBytes: bytes)))
+            case .array(let array): .array(try framer.frame(array.span))
+            case .parts(let parts): .array(try framer.frame(Source.join(parts, from: 0).span))
+            case .urgent: self
             }
         }
     }
@@ -39,52 +84,64 @@ extension StreamDriver {
     /// Sends as much as goes now, and queues the rest.
     ///
     /// `completion` is queued with the last byte, and only then: when the outcome is `.sent`.
-    package func beginSend(_ source: Source, completion: SendCompletion? = nil) -> SendOutcome {
-        source.withBytes { bytes in
-            enum Admission {
-                case write(Int32, tick: UInt32)
-                case outcome(SendOutcome)
+    package func beginSend(
+        _ source: Source, completion: SendCompletion? = nil, isFramed: Bool = false
+    ) -> SendOutcome {
+        enum Admission {
+            case frame(Framer)
+            case write(Int32, tick: UInt32)
+            case outcome(SendOutcome)
+        }
+        let size = source.count
+        let admission: Admission = state.withLock { state in
+            if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
+            if let framer = state.framer, !isFramed { return .frame(framer) }
+            if size == 0 {
+                if let completion { state.outbox.append(.sent(completion)) }
+                return .outcome(.sent(mustYield: false))
             }
-            let admission: Admission = state.withLock { state in
-                if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
-                if bytes.isEmpty {
-                    if let completion { state.outbox.append(.sent(completion)) }
-                    return .outcome(.sent(mustYield: false))
-                }
-                switch state.write.admit() {
-                case .finished: return .outcome(.failed(.invalidState(.finished)))
-                case .queue: return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
-                case .write(let tick):
-                    guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
-                    return .write(number, tick: tick)
-                }
+            switch state.write.admit() {
+            case .finished: return .outcome(.failed(.invalidState(.finished)))
+            case .queue:
+                state.counts.messagesSent += 1
+                return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
+            case .write(let tick):
+                guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
+                state.counts.messagesSent += 1
+                return .write(number, tick: tick)
             }
-            switch admission {
-            case .outcome(let outcome):
-                if completion != nil { requestTurn() }
-                return outcome
-            case .write(let number, let tick): return write(source, bytes, number, tick, completion)
+        }
+        switch admission {
+        case .frame(let framer):
+            do throws(Failure) {
+                return beginSend(try source.framed(by: framer), completion: completion, isFramed: true)
+            } catch {
+                return .failed(error)
             }
+        case .outcome(let outcome):
+            if completion != nil { requestTurn() }
+            return outcome
+        case .write(let number, let tick): return write(source, size, number, tick, completion)
         }
     }
 
     private func write(
-        _ source: Source, _ bytes: UnsafeRawBufferPointer, _ number: Int32, _ tick: UInt32,
-        _ completion: SendCompletion?
+        _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?
     ) -> SendOutcome {
-        let result = StreamCalls.send(number, bytes)
+        let offered = source.offered(of: size)
+        let result = source.send(number)
         var endings = StreamState.Endings()
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
-            let didClear = state.write.wrote(count, of: bytes.count, tick: tick)
-            state.noteActivity()
+            let didClear = state.write.wrote(count, of: offered, tick: tick)
+            state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)
-                return (.failed(.system(error, .send, sent: 0, remaining: bytes.count)), didClear, true)
+                return (.failed(.system(error, .send, sent: 0, remaining: size)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
-            if count == bytes.count {
+            if count == size {
                 if let completion {
                     state.outbox.append(.sent(completion))
                     return (.sent(mustYield: false), didClear, true)
@@ -94,7 +151,7 @@ extension StreamDriver {
             if state.life.isClosed {
                 // Reset meanwhile: those who waited have been told, and nobody would tell this one.
                 let ended = state.life.failure ?? .aborted()
-                return (.failed(ended.with(sent: count, remaining: bytes.count - count)), didClear, false)
+                return (.failed(ended.with(sent: count, remaining: size - count)), didClear, false)
             }
             let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
@@ -103,6 +160,44 @@ extension StreamDriver {
         endings.perform()
         if mustTurn { requestTurn() }
         return outcome
+    }
+
+    /// Sends as much as the kernel takes now, and queues nothing. Less than everything: `drain` tells when there is room.
+    package func trySend(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
+        let admitted: (number: Int32, tick: UInt32)? = try state.withLock { state throws(Failure) in
+            if let failure = state.refusalOfSending() { throw failure }
+            if state.framer != nil { throw .invalidState(.framed) }
+            if bytes.isEmpty { return nil }
+            switch state.write.admit() {
+            case .finished: throw .invalidState(.finished)
+            case .queue:
+                state.write.missRoom()
+                return nil
+            case .write(let tick):
+                guard let number = state.descriptor.lend() else { throw .closed }
+                return (number, tick)
+            }
+        }
+        guard let admitted else { return 0 }
+        let result = StreamCalls.send(admitted.number, bytes)
+        var endings = StreamState.Endings()
+        let (count, didClear, mustTurn) = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            let count = (try? result.get()) ?? 0
+            let didClear = state.write.wrote(count, of: bytes.count, tick: admitted.tick)
+            if count < bytes.count { state.write.missRoom() }
+            if count > 0 { state.counts.messagesSent += 1 }
+            state.noteSent(count)
+            if case .failure(let error) = result, error != .wouldBlock { state.outputFailed(error, &endings) }
+            return (count, didClear, state.wantsTurnAfterWriting() || !endings.isEmpty || state.use())
+        }
+        if didClear { rearm(.write) }
+        endings.perform()
+        if mustTurn { requestTurn() }
+        if case .failure(let error) = result, error != .wouldBlock {
+            throw .system(error, .send, sent: 0, remaining: bytes.count)
+        }
+        return count
     }
 
     /// Waits until a queued send has ended.
@@ -123,9 +218,9 @@ extension StreamDriver {
 
     /// The completion form: `body` is told in the socket's order of events.
     package func send(
-        _ source: Source, timeout: Duration?, _ body: @escaping SendCompletion
+        _ source: Source, timeout: Duration?, isFramed: Bool = false, _ body: @escaping SendCompletion
     ) {
-        switch beginSend(source, completion: body) {
+        switch beginSend(source, completion: body, isFramed: isFramed) {
         case .sent: break
         case .failed(let failure): complete { [self] in body(self, failure) }
         case .queued(let ticket):
@@ -183,6 +278,10 @@ extension StreamDriver {
             total = count
             tick = started
             result = StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        case .urgent(let byte, let started):
+            total = 1
+            tick = started
+            result = StreamCalls.sendUrgent(number, byte)
         case .chunk(let bytes, let offset, let started):
             total = bytes.count - offset
             tick = started
@@ -197,7 +296,7 @@ extension StreamDriver {
             for send in ended {
                 endings.add(state.endSender(send.ticket, nil))
             }
-            state.noteActivity()
+            state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)
             } else {
@@ -218,6 +317,11 @@ extension StreamState {
         if life.phase != .open { return .notConnected }
         if let outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
         return nil
+    }
+
+    fileprivate mutating func noteSent(_ count: Int) {
+        counts.bytesSent += UInt64(count)
+        noteActivity()
     }
 
     fileprivate mutating func wantsTurnAfterWriting() -> Bool {

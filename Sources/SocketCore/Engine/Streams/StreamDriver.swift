@@ -2,7 +2,7 @@
 ///
 /// Every socket of the stream kind is one of these, from before it has a descriptor until after it has lost it. Any
 /// thread may call it; its loop calls `ready`, `turn` and `deadlineReached`.
-package final class StreamDriver: LoopClient {
+package final class StreamDriver: LoopClient, SocketDriver {
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
@@ -84,12 +84,25 @@ package final class StreamDriver: LoopClient {
     }
 
     package func ready(_ events: PollEvents) {
+        if events.contains(.urgent) { takeUrgent() }
         let step = state.withLock { state in
             state.read.ready(events)
             state.write.ready(events)
             return state.step(mayRead: true)
         }
         service(step)
+    }
+
+    /// Urgent data came: tells of it, if anybody listens.
+    private func takeUrgent() {
+        // Only the loop gives the descriptor back, so it cannot go away during the call.
+        guard let number = state.withLock({ $0.outbox.hasListener(.urgent) ? $0.descriptor.number : nil }) else {
+            return
+        }
+        // It fails when the byte stays in the stream (SO_OOBINLINE).
+        let byte = try? StreamCalls.receiveUrgent(number).get()
+        state.withLock { $0.outbox.emit(.urgent(byte)) }
+        if byte != nil { rearm(.read) }
     }
 
     package func turn() {
@@ -149,6 +162,9 @@ package final class StreamDriver: LoopClient {
             case .pullForHandler: pullForHandler()
             case .readForListeners(let number, let tick):
                 step = readForListeners(number, tick)
+                continue
+            case .lendToListeners(let number, let tick):
+                step = lendToListeners(number, tick)
                 continue
             case .cutForListeners(let number):
                 step = cutForListeners(number)

@@ -72,6 +72,7 @@ struct StreamState: ~Copyable {
         case readForHandler(Int32, tick: UInt32)
         case pullForHandler
         case readForListeners(Int32, tick: UInt32)
+        case lendToListeners(Int32, tick: UInt32)
         case cutForListeners(Int32)
         case probe(Int32, tick: UInt32)
         case discard(Int32, tick: UInt32)
@@ -103,6 +104,7 @@ struct StreamState: ~Copyable {
     /// What was read ahead, and the framing: of whoever has the turn to read.
     var ahead: ReadAhead?
     var framer: Framer?
+    var counts = StreamCounts()
     var readers = WaiterQueue<Reader>()
     private var lastTicket: UInt64 = 0
 
@@ -184,6 +186,7 @@ struct StreamState: ~Copyable {
 
     /// What to do next with a connection that stays as it is.
     private mutating func ioStep(_ number: Int32, mayRead: Bool) -> Step {
+        if write.takeRoom() { outbox.emit(.drain) }
         if outbox.canDeliver { return deliverStep }
         if write.canFlush { return .flush(number) }
         return readStep(number, mayRead: mayRead) ?? timerStep()
@@ -204,7 +207,7 @@ struct StreamState: ~Copyable {
     }
 
     /// Whether there are message listeners, and they are not paused.
-    var wantsMessages: Bool { mutating get { !isPaused && outbox.hasListener(.message) } }
+    var wantsMessages: Bool { mutating get { !isPaused && outbox.hasMessageListener } }
 
     private mutating func readStep(_ number: Int32, mayRead: Bool) -> Step? {
         let interest = interest
@@ -219,6 +222,7 @@ struct StreamState: ~Copyable {
             return isPlain ? .readForHandler(number, tick: tick) : .pullForHandler
         case .readForListeners(let tick):
             if ahead != nil || framer != nil { return .cutForListeners(number) }
+            if outbox.hasListener(.bytes) { return .lendToListeners(number, tick: tick) }
             return .readForListeners(number, tick: tick)
         case .probe(let tick): return .probe(number, tick: tick)
         case .discard(let tick): return .discard(number, tick: tick)
@@ -273,7 +277,7 @@ struct StreamState: ~Copyable {
     /// With a message listener, and half-open not asked for, the peer's end is followed by ours: behind the listeners
     /// of "end", who may have an answer to send.
     private mutating func closeAfterEnd() {
-        guard life.phase == .open, read.isExhausted, outbox.hasListener(.message), outbox.isIdle,
+        guard life.phase == .open, read.isExhausted, outbox.hasMessageListener, outbox.isIdle,
             !shared.values.allowsHalfOpen
         else { return }
         close(.flush)
@@ -284,6 +288,7 @@ struct StreamState: ~Copyable {
     mutating func takeRequest(peer: SocketAddress? = nil) -> Endings {
         var endings = Endings()
         guard let request = life.takeRequest() else { return endings }
+        counts.closed = .now
         let isConnecting = connecting != nil
         endings.add(connecting.take(), life.failure ?? .aborted())
         switch request {
@@ -501,6 +506,7 @@ struct StreamState: ~Copyable {
 
     /// Starts the idle clock of a new connection.
     mutating func didOpen() {
+        counts.opened = .now
         write.open()
         noteActivity()
     }

@@ -35,6 +35,8 @@ package struct WriteMachine: Sendable {
         case copied(Int, tick: UInt32)
         /// A chunk large enough to be sent from where it is.
         case chunk([UInt8], offset: Int, tick: UInt32)
+        /// One byte, as urgent data.
+        case urgent(UInt8, tick: UInt32)
     }
 
     /// What is left of a send: `bytes` from `offset` on, and how many bytes went out that `bytes` does not hold.
@@ -42,11 +44,14 @@ package struct WriteMachine: Sendable {
         package var bytes: [UInt8]
         package var offset: Int
         package var sentBefore: Int
+        /// Its one byte is urgent data.
+        package let isUrgent: Bool
 
-        package init(bytes: [UInt8], offset: Int = 0, sentBefore: Int = 0) {
+        package init(bytes: [UInt8], offset: Int = 0, sentBefore: Int = 0, isUrgent: Bool = false) {
             self.bytes = bytes
             self.offset = offset
             self.sentBefore = sentBefore
+            self.isUrgent = isUrgent
         }
 
         fileprivate var count: Int { bytes.count - offset }
@@ -75,6 +80,7 @@ package struct WriteMachine: Sendable {
     package private(set) var isFinishing = false
     /// Our direction has been shut down.
     package private(set) var hasFinished = false
+    private var hasMissedRoom = false
 
     package init() {}
 
@@ -107,6 +113,16 @@ package struct WriteMachine: Sendable {
         return count < total && readiness.clear(since: tick)
     }
 
+    /// Somebody who does not queue had more than there was room for: `takeRoom` tells when there is some.
+    package mutating func missRoom() { hasMissedRoom = true }
+
+    /// Whether there is room again for somebody who missed it. True once for each time.
+    package mutating func takeRoom() -> Bool {
+        guard hasMissedRoom, readiness.isReady, isFlushed else { return false }
+        hasMissedRoom = false
+        return true
+    }
+
     /// Queues what is left of a send. Behind a direct write's remainder others may wait; it goes before them.
     package mutating func enqueue(_ rest: Remainder, ticket: Ticket, atFront: Bool = false) {
         let chunk = Chunk(ticket: ticket, rest: rest, isBegun: rest.sent > 0)
@@ -121,6 +137,7 @@ package struct WriteMachine: Sendable {
         isWriting = true
         let first = queue[head].rest
         queue[head].isBegun = true
+        if first.isUrgent { return .urgent(first.bytes[first.offset], tick: readiness.tick) }
         if first.count >= WriteMachine.gatherLimit {
             return .chunk(first.bytes, offset: first.offset, tick: readiness.tick)
         }
@@ -128,7 +145,7 @@ package struct WriteMachine: Sendable {
         var index = head
         while index < queue.count {
             let rest = queue[index].rest
-            guard filled + rest.count <= buffer.count else { break }
+            guard filled + rest.count <= buffer.count, !rest.isUrgent else { break }
             rest.bytes.withUnsafeBytes { bytes in
                 UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyBytes(from: bytes[rest.offset...])
             }

@@ -1,56 +1,106 @@
-/// The options that the kernel keeps for a socket. A field that is nil is left, or was not there to be read.
+internal import CSocketShims
+
+/// An option that the kernel keeps for a socket; on and off are 1 and 0.
+///
+/// Each is called as the field of the options that asks for it, so that whoever meets a refusal can name the field.
+package enum KernelOption: String, Sendable, Hashable, CaseIterable {
+    case reuseAddress, reusePort, broadcast
+    case keepAlive
+    /// Seconds.
+    case keepAliveIdle, keepAliveInterval
+    case keepAliveCount
+    case oobInline, tcpNoDelay, tcpQuickAck
+    /// Milliseconds.
+    case userTimeout
+    case tcpFastOpenQueue
+    /// Bytes; the kernel may cap them, and Linux doubles them (socket(7)).
+    case receiveBufferSize, sendBufferSize
+    case typeOfService, ipv6Only
+    /// The index of the interface; 0 is any.
+    case interface
+
+    /// It counts when the socket gets its address or its peer, and not later.
+    package var mustComeFirst: Bool {
+        switch self {
+        case .ipv6Only, .reusePort, .interface: true
+        default: false
+        }
+    }
+
+    /// Whether this system has it.
+    package var isAvailable: Bool { csocket_has_option(native) != 0 }
+
+    var native: Int32 {
+        let option =
+            switch self {
+            case .reuseAddress: CSOCKET_OPTION_REUSE_ADDRESS
+            case .reusePort: CSOCKET_OPTION_REUSE_PORT
+            case .broadcast: CSOCKET_OPTION_BROADCAST
+            case .keepAlive: CSOCKET_OPTION_KEEP_ALIVE
+            case .keepAliveIdle: CSOCKET_OPTION_KEEP_ALIVE_IDLE
+            case .keepAliveInterval: CSOCKET_OPTION_KEEP_ALIVE_INTERVAL
+            case .keepAliveCount: CSOCKET_OPTION_KEEP_ALIVE_COUNT
+            case .oobInline: CSOCKET_OPTION_OUT_OF_BAND_INLINE
+            case .tcpNoDelay: CSOCKET_OPTION_NO_DELAY
+            case .tcpQuickAck: CSOCKET_OPTION_QUICK_ACK
+            case .userTimeout: CSOCKET_OPTION_USER_TIMEOUT
+            case .tcpFastOpenQueue: CSOCKET_OPTION_FAST_OPEN_QUEUE
+            case .receiveBufferSize: CSOCKET_OPTION_RECEIVE_BUFFER
+            case .sendBufferSize: CSOCKET_OPTION_SEND_BUFFER
+            case .typeOfService: CSOCKET_OPTION_TYPE_OF_SERVICE
+            case .ipv6Only: CSOCKET_OPTION_IPV6_ONLY
+            case .interface: CSOCKET_OPTION_INTERFACE
+            }
+        return Int32(option)
+    }
+}
+
+/// Values for some of the kernel's options. One that is not in here is left, or was not there to be read.
 package struct KernelOptions: Sendable, Hashable {
-    package var reuseAddress: Bool?
-    package var keepAlive: Bool?
-    package var outOfBandInline: Bool?
-    package var noDelay: Bool?
-    package var broadcast: Bool?
-    package var ipv6Only: Bool?
-    /// Bytes.
-    package var receiveBuffer: Int?
-    /// Bytes.
-    package var sendBuffer: Int?
+    private var values: [KernelOption: Int32] = [:]
 
     package init() {}
 
-    private static let switches: [(OptionCalls.Switch, any WritableKeyPath<KernelOptions, Bool?> & Sendable)] = [
-        (.reuseAddress, \.reuseAddress), (.keepAlive, \.keepAlive), (.outOfBandInline, \.outOfBandInline),
-        (.noDelay, \.noDelay), (.broadcast, \.broadcast), (.ipv6Only, \.ipv6Only),
-    ]
-    private static let numbers: [(OptionCalls.Number, any WritableKeyPath<KernelOptions, Int?> & Sendable)] = [
-        (.receiveBuffer, \.receiveBuffer), (.sendBuffer, \.sendBuffer),
-    ]
+    package subscript(_ option: KernelOption) -> Int32? {
+        get { values[option] }
+        set { values[option] = newValue }
+    }
 
-    /// Sets every field that is not nil. Stops at the first that the kernel refuses.
-    package func apply(to descriptor: Int32) -> SystemResult<Void> {
-        for (option, path) in KernelOptions.switches {
-            guard let value = self[keyPath: path] else { continue }
-            if case .failure(let error) = OptionCalls.set(descriptor, option, to: value) { return .failure(error) }
-        }
-        for (option, path) in KernelOptions.numbers {
-            guard let value = self[keyPath: path] else { continue }
-            if case .failure(let error) = OptionCalls.set(descriptor, option, to: value) { return .failure(error) }
+    /// These options, with those of `other` put over them.
+    package func overlaid(with other: KernelOptions) -> KernelOptions {
+        var merged = self
+        merged.values.merge(other.values) { $1 }
+        return merged
+    }
+
+    /// Those that may be set at any time.
+    package var changeable: KernelOptions {
+        var options = self
+        options.values = values.filter { !$0.key.mustComeFirst }
+        return options
+    }
+
+    /// The first of the others whose value differs from the current one.
+    package func firstTooLate(comparedWith current: (KernelOption) -> Int32?) -> KernelOption? {
+        KernelOption.allCases.first { $0.mustComeFirst && self[$0] != nil && self[$0] != current($0) }
+    }
+
+    /// Sets them, in the order of declaration. Stops at the first that the kernel refuses.
+    package func apply(to descriptor: Int32) -> Result<Void, SetupError> {
+        if values.isEmpty { return .success(()) }
+        for option in KernelOption.allCases {
+            guard let value = values[option] else { continue }
+            if case .failure(let error) = OptionCalls.set(descriptor, option, to: value) {
+                return .failure(SetupError(error, .setOption, option))
+            }
         }
         return .success(())
     }
 
-    /// What the kernel reports; nil for what this kind of socket does not have.
+    /// What the kernel reports, without what this kind of socket does not have.
     package static func read(from descriptor: Int32) -> KernelOptions {
         var options = KernelOptions()
-        for (option, path) in switches { options[keyPath: path] = try? OptionCalls.get(descriptor, option).get() }
-        for (option, path) in numbers { options[keyPath: path] = try? OptionCalls.get(descriptor, option).get() }
+        for option in KernelOption.allCases { options[option] = try? OptionCalls.get(descriptor, option).get() }
         return options
-    }
-
-    /// These options, with the fields of `other` that are not nil put over them.
-    package func overlaid(with other: KernelOptions) -> KernelOptions {
-        var merged = self
-        for (_, path) in KernelOptions.switches {
-            if let value = other[keyPath: path] { merged[keyPath: path] = value }
-        }
-        for (_, path) in KernelOptions.numbers {
-            if let value = other[keyPath: path] { merged[keyPath: path] = value }
-        }
-        return merged
     }
 }

@@ -43,6 +43,12 @@ package enum Scratch {
         Array(UnsafeRawBufferPointer(rebasing: buffer[..<count]).assumingMemoryBound(to: UInt8.self))
     }
 
+    /// Another buffer of the same size, of the calling thread, for bytes that are lent to a program's code: that may use
+    /// other sockets, and with them the first.
+    package static var lent: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: csocket_lent_scratch(), count: Int(CSOCKET_SCRATCH_SIZE))
+    }
+
     /// The calling thread's buffer.
     @inline(__always)
     package static var buffer: UnsafeMutableRawBufferPointer {

@@ -12,7 +12,7 @@ final class PlainPoller: Poller {
     nonisolated(unsafe) private var indexes: [PollToken: Int] = [:]
     private let wakeup: Wakeup
 
-    private static let readSide: PollEvents = [.readable, .endOfInput]
+    private static let readSide: PollEvents = [.readable, .endOfInput, .urgent]
     private static let both: PollEvents = [.readable, .endOfInput, .writable, .urgent]
 
     init() throws(SystemError) {

@@ -8,6 +8,11 @@ let rawDatagram = Int32(SOCK_DGRAM.rawValue)
 /// send(2) without SIGPIPE.
 let rawSendFlags = Int32(MSG_NOSIGNAL)
 let isLinux = true
+let rawKeepIdle = TCP_KEEPIDLE
+let rawQuickAck = TCP_QUICKACK
+let rawUserTimeout = TCP_USER_TIMEOUT
+/// SO_BINDTOIFINDEX.
+func rawInterface(isIPv6: Bool) -> (Int32, Int32) { (SOL_SOCKET, 62) }
 #elseif canImport(Musl)
 import Musl
 
@@ -15,6 +20,11 @@ let rawStream = SOCK_STREAM
 let rawDatagram = SOCK_DGRAM
 let rawSendFlags = Int32(MSG_NOSIGNAL)
 let isLinux = true
+let rawKeepIdle = TCP_KEEPIDLE
+let rawQuickAck = TCP_QUICKACK
+let rawUserTimeout = TCP_USER_TIMEOUT
+/// SO_BINDTOIFINDEX.
+func rawInterface(isIPv6: Bool) -> (Int32, Int32) { (SOL_SOCKET, 62) }
 #else
 import Darwin
 
@@ -22,6 +32,13 @@ let rawStream = SOCK_STREAM
 let rawDatagram = SOCK_DGRAM
 let rawSendFlags: Int32 = 0
 let isLinux = false
+let rawKeepIdle = TCP_KEEPALIVE
+// Not there.
+let rawQuickAck: Int32 = -1
+let rawUserTimeout: Int32 = -1
+func rawInterface(isIPv6: Bool) -> (Int32, Int32) {
+    isIPv6 ? (Int32(IPPROTO_IPV6), IPV6_BOUND_IF) : (Int32(IPPROTO_IP), IP_BOUND_IF)
+}
 #endif
 
 /// A mutex that the thread sanitizer understands, around a value.

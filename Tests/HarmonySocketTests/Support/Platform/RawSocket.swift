@@ -201,7 +201,9 @@ final class RawSocket: Sendable {
 /// What the kernel says of a descriptor, asked without our own code.
 enum Kernel {
     enum Option: CaseIterable {
-        case keepAlive, oobInline, noDelay, receiveBuffer, sendBuffer, reuseAddress, broadcast
+        case keepAlive, keepAliveIdle, keepAliveInterval, keepAliveCount, oobInline, noDelay, quickAck, userTimeout
+        case receiveBuffer, sendBuffer, reuseAddress, reusePort, broadcast, typeOfService, ipv6Only, interface
+        case fastOpenQueue
     }
 
     /// getsockopt(2); nil when it fails.
@@ -209,11 +211,22 @@ enum Kernel {
         let (level, name): (Int32, Int32) =
             switch option {
             case .keepAlive: (SOL_SOCKET, SO_KEEPALIVE)
+            case .keepAliveIdle: (Int32(IPPROTO_TCP), rawKeepIdle)
+            case .keepAliveInterval: (Int32(IPPROTO_TCP), TCP_KEEPINTVL)
+            case .keepAliveCount: (Int32(IPPROTO_TCP), TCP_KEEPCNT)
             case .oobInline: (SOL_SOCKET, SO_OOBINLINE)
             case .noDelay: (Int32(IPPROTO_TCP), TCP_NODELAY)
+            case .quickAck: (Int32(IPPROTO_TCP), rawQuickAck)
+            case .userTimeout: (Int32(IPPROTO_TCP), rawUserTimeout)
+            case .fastOpenQueue: (Int32(IPPROTO_TCP), TCP_FASTOPEN)
             case .receiveBuffer: (SOL_SOCKET, SO_RCVBUF)
             case .sendBuffer: (SOL_SOCKET, SO_SNDBUF)
             case .reuseAddress: (SOL_SOCKET, SO_REUSEADDR)
+            case .reusePort: (SOL_SOCKET, SO_REUSEPORT)
+            case .typeOfService where isIPv6(descriptor): (Int32(IPPROTO_IPV6), IPV6_TCLASS)
+            case .typeOfService: (Int32(IPPROTO_IP), IP_TOS)
+            case .ipv6Only: (Int32(IPPROTO_IPV6), IPV6_V6ONLY)
+            case .interface: rawInterface(isIPv6: isIPv6(descriptor))
             case .broadcast: (SOL_SOCKET, SO_BROADCAST)
             }
         var value: Int32 = 0
@@ -221,6 +234,20 @@ enum Kernel {
         guard getsockopt(Int32(descriptor), level, name, &value, &length) == 0 else { return nil }
         return Int(value)
     }
+
+    private static func isIPv6(_ descriptor: Int) -> Bool {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { storage in
+            storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                getsockname(Int32(descriptor), pointer, &length) == 0 && Int32(pointer.pointee.sa_family) == AF_INET6
+            }
+        }
+    }
+
+    /// The loopback interface, and its number.
+    static let loopbackInterface = isLinux ? "lo" : "lo0"
+    static var loopbackIndex: Int { Int(if_nametoindex(loopbackInterface)) }
 
     /// SO_LINGER; nil when it is off.
     static func linger(of descriptor: Int) -> Int? {

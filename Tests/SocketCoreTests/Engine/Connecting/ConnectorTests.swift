@@ -29,8 +29,8 @@ import Testing
         let outcome = Mailbox<Outcome>()
         let made = Journal<Int32>()
         let connector = Connector(to: target, on: loop, oneAtATime: oneAtATime) { family in
-            if let error { return .failure(error) }
-            switch SocketCalls.open(family, .stream) {
+            if let error { return .failure(SetupError(error, .socket)) }
+            switch SocketCalls.open(family, .stream, KernelOptions()) {
             case .failure(let error): return .failure(error)
             case .success(let descriptor):
                 made.note(descriptor.number)

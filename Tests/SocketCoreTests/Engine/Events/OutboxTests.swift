@@ -26,6 +26,8 @@ import Testing
         case .error: .error(.notConnected, nil)
         case .drain: .drain
         case .timeout: .timeout
+        case .bytes: .bytes(BorrowedBytes(UnsafeRawBufferPointer(start: nil, count: 0)))
+        case .urgent: .urgent(1)
         }
     }
 

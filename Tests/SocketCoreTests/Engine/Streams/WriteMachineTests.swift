@@ -24,11 +24,41 @@ import Testing
         case .copied(let total, let tick):
             let count = min(total, room)
             return (Array(buffer[..<count]), machine.endFlush(count, of: total, tick: tick).ended)
+        case .urgent(let byte, let tick):
+            let count = min(1, room)
+            return (Array([byte][..<count]), machine.endFlush(count, of: 1, tick: tick).ended)
         case .chunk(let bytes, let offset, let tick):
             let total = bytes.count - offset
             let count = min(total, room)
             return (Array(bytes[offset..<(offset + count)]), machine.endFlush(count, of: total, tick: tick).ended)
         }
+    }
+
+    @Test func urgentByte_goesAlone_inItsPlace() {
+        var machine = WriteMachineTests.opened(hasRoom: false)
+        machine.enqueue(.init(bytes: [1, 2]), ticket: Ticket(number: 1))
+        machine.enqueue(.init(bytes: [3], isUrgent: true), ticket: Ticket(number: 2))
+        machine.enqueue(.init(bytes: [4]), ticket: Ticket(number: 3))
+        machine.ready(.writable)
+        #expect(WriteMachineTests.flush(&machine, room: 9)?.bytes == [1, 2])
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 1)
+        defer { buffer.deallocate() }
+        guard case .urgent(3, let tick) = machine.beginFlush(into: buffer) else { return #expect(Bool(false)) }
+        #expect(machine.endFlush(1, of: 1, tick: tick).ended.map(\.ticket.number) == [2])
+        #expect(WriteMachineTests.flush(&machine, room: 9)?.bytes == [4])
+        #expect(machine.isFlushed)
+    }
+
+    @Test func whoeverMissedRoom_isToldOnce_whenThereIsSome() {
+        var machine = WriteMachineTests.opened(hasRoom: true)
+        var told = [machine.takeRoom()]
+        guard case .write(let tick) = machine.admit() else { return #expect(Bool(false)) }
+        _ = machine.wrote(1, of: 5, tick: tick)
+        machine.missRoom()
+        told.append(machine.takeRoom())
+        machine.ready(.writable)
+        told += [machine.takeRoom(), machine.takeRoom()]
+        #expect(told == [false, false, true, false])
     }
 
     // MARK: Admission

@@ -2,86 +2,138 @@ import SocketCore
 import Testing
 
 @Suite struct KernelOptionsTests {
-    private static func options(_ change: (inout KernelOptions) -> Void) -> KernelOptions {
+    private static func options(_ values: [KernelOption: Int32]) -> KernelOptions {
         var options = KernelOptions()
-        change(&options)
+        for (option, value) in values { options[option] = value }
         return options
     }
 
-    @Test func overlaid_takesTheOthersFields_whereTheyAreSet() {
-        let base = KernelOptionsTests.options {
-            $0.keepAlive = true
-            $0.noDelay = true
-            $0.sendBuffer = 1
-        }
-        let over = KernelOptionsTests.options {
-            $0.keepAlive = false
-            $0.receiveBuffer = 2
-            $0.reuseAddress = true
-        }
-        let expected = KernelOptionsTests.options {
-            $0.keepAlive = false
-            $0.noDelay = true
-            $0.sendBuffer = 1
-            $0.receiveBuffer = 2
-            $0.reuseAddress = true
-        }
+    @Test func overlaid_takesTheOthersValues_whereTheyAreSet() {
+        let base = KernelOptionsTests.options([.keepAlive: 1, .tcpNoDelay: 1, .sendBufferSize: 1])
+        let over = KernelOptionsTests.options([.keepAlive: 0, .receiveBufferSize: 2, .reuseAddress: 1])
+        let expected = KernelOptionsTests.options([
+            .keepAlive: 0, .tcpNoDelay: 1, .sendBufferSize: 1, .receiveBufferSize: 2, .reuseAddress: 1,
+        ])
         #expect(base.overlaid(with: over) == expected)
         #expect(base.overlaid(with: KernelOptions()) == base)
         #expect(KernelOptions().overlaid(with: base) == base)
     }
 
-    private static let switches: [any WritableKeyPath<KernelOptions, Bool?> & Sendable] = [
-        \.reuseAddress, \.keepAlive, \.outOfBandInline, \.noDelay,
+    @Test func changeable_leavesOut_whatMustComeFirst() {
+        let options = KernelOptionsTests.options([.keepAlive: 1, .ipv6Only: 1, .reusePort: 0, .interface: 1])
+        #expect(options.changeable == KernelOptionsTests.options([.keepAlive: 1]))
+    }
+
+    /// What is asked for, what the socket has, and the first that comes too late.
+    @Test(
+        arguments: [
+            ([.keepAlive: 1], [:], nil),
+            ([.ipv6Only: 1], [.ipv6Only: 1], nil),
+            ([.ipv6Only: 1], [.ipv6Only: 0], .ipv6Only),
+            ([.ipv6Only: 1], [:], .ipv6Only),
+            ([.reusePort: 0, .interface: 2], [.reusePort: 0, .interface: 1], .interface),
+            ([:], [.ipv6Only: 1], nil),
+        ] as [([KernelOption: Int32], [KernelOption: Int32], KernelOption?)])
+    func firstTooLate_isOneThatWouldChange(
+        _ asked: [KernelOption: Int32], _ current: [KernelOption: Int32], _ late: KernelOption?
+    ) {
+        #expect(KernelOptionsTests.options(asked).firstTooLate { current[$0] } == late)
+    }
+
+    /// An option of a stream socket that has no peer yet, and a value that is not its default.
+    static let values: [(KernelOption, Int32)] = [
+        (.reuseAddress, 1), (.reusePort, 1), (.keepAlive, 1), (.keepAliveIdle, 77), (.keepAliveInterval, 7),
+        (.keepAliveCount, 3), (.oobInline, 1), (.tcpNoDelay, 1), (.tcpQuickAck, 0), (.userTimeout, 1234),
+        (.tcpFastOpenQueue, 5), (.typeOfService, 0x20), (.interface, 1), (.broadcast, 1),
     ]
 
-    @Test(arguments: 0..<4, [true, false])
-    func switch_isSetAndReadBack_andTheOthersAreLeft(_ index: Int, _ value: Bool) throws {
-        let socket = try RawSocket.open(.v4)
+    @Test(arguments: values.filter(\.0.isAvailable), SocketAddress.Family.allCases)
+    func option_isSetAndReadBack_andTheOthersAreLeft(
+        _ option: (KernelOption, Int32), _ family: SocketAddress.Family
+    ) throws {
+        let socket = try RawSocket.open(family)
         defer { socket.close() }
-        let path = KernelOptionsTests.switches[index]
         let before = KernelOptions.read(from: socket.number)
-        try KernelOptionsTests.options { $0[keyPath: path] = value }.apply(to: socket.number).get()
+        #expect(before[option.0] != option.1)
+        try KernelOptionsTests.options([option.0: option.1]).apply(to: socket.number).get()
         var expected = before
-        expected[keyPath: path] = value
+        expected[option.0] = option.1
         #expect(KernelOptions.read(from: socket.number) == expected)
+    }
+
+    @Test func ipv6Only_isThereOnIPv6Alone() throws {
+        let socket = try RawSocket.open(.v6)
+        defer { socket.close() }
+        for value in [1, 0] as [Int32] {
+            try KernelOptionsTests.options([.ipv6Only: value]).apply(to: socket.number).get()
+            #expect(KernelOptions.read(from: socket.number)[.ipv6Only] == value)
+        }
+        let other = try RawSocket.open(.v4)
+        defer { other.close() }
+        #expect(KernelOptions.read(from: other.number)[.ipv6Only] == nil)
+        let refusal = KernelOptionsTests.options([.keepAlive: 1, .ipv6Only: 1]).apply(to: other.number)
+        #expect(refusal.error?.option == .ipv6Only)
+        #expect(refusal.error?.call == .setOption)
+        #expect(refusal.error?.error == .optionNotAvailable)
     }
 
     @Test func buffers_areAtLeastWhatWasAskedFor() throws {
         let socket = try RawSocket.open(.v4)
         defer { socket.close() }
-        let options = KernelOptionsTests.options {
-            $0.receiveBuffer = 20_000
-            $0.sendBuffer = 30_000
-        }
-        try options.apply(to: socket.number).get()
+        try KernelOptionsTests.options([.receiveBufferSize: 20_000, .sendBufferSize: 30_000])
+            .apply(to: socket.number).get()
         let read = KernelOptions.read(from: socket.number)
         // Linux doubles what is asked for (socket(7)).
-        #expect([20_000, 40_000].contains(read.receiveBuffer))
-        #expect([30_000, 60_000].contains(read.sendBuffer))
+        #expect([20_000, 40_000].contains(read[.receiveBufferSize]))
+        #expect([30_000, 60_000].contains(read[.sendBufferSize]))
     }
 
     @Test func read_leavesOut_whatTheSocketDoesNotHave() throws {
         let datagram = try RawSocket.open(.v4, .datagram)
         defer { datagram.close() }
         let options = KernelOptions.read(from: datagram.number)
-        #expect(options.noDelay == nil)
-        #expect(options.ipv6Only == nil)
-        #expect(options.broadcast == false)
-        let stream = try RawSocket.open(.v6)
-        defer { stream.close() }
-        #expect(KernelOptions.read(from: stream.number).ipv6Only != nil)
+        for option in [.tcpNoDelay, .keepAliveIdle, .userTimeout, .tcpQuickAck, .ipv6Only] as [KernelOption] {
+            #expect(options[option] == nil, "\(option)")
+        }
+        #expect(options[.broadcast] == 0)
     }
 
-    @Test func apply_ofWhatTheKernelRefuses_fails() throws {
+    @Test func apply_ofWhatTheKernelRefuses_namesIt() throws {
         let datagram = try RawSocket.open(.v4, .datagram)
         defer { datagram.close() }
-        let options = KernelOptionsTests.options { $0.noDelay = true }
-        guard case .failure = options.apply(to: datagram.number) else {
-            Issue.record("a datagram socket has no TCP_NODELAY")
-            return
+        let refusal = KernelOptionsTests.options([.tcpNoDelay: 1, .broadcast: 1]).apply(to: datagram.number)
+        #expect(refusal.error?.option == .tcpNoDelay)
+        #expect(KernelOptions().apply(to: datagram.number).error == nil)
+    }
+
+    @Test func open_thatFails_saysWhichCall() throws {
+        let ipv6Only = KernelOptionsTests.options([.ipv6Only: 1])
+        let elsewhere = SocketAddress(v4: 0xc000_0201)
+        let expected: [(KernelOptions, SocketAddress?, SystemCall?)] = [
+            (KernelOptions(), nil, nil), (KernelOptions(), .loopback(.v4), nil),
+            (ipv6Only, .loopback(.v4), .setOption), (KernelOptions(), elsewhere, .bind),
+        ]
+        for (options, address, call) in expected {
+            switch SocketCalls.open(.v4, .stream, options, bindTo: address) {
+            case .success(let descriptor):
+                #expect(call == nil)
+                let local = try SocketCalls.localAddress(descriptor.number).get()
+                #expect((local.port != 0) == (address != nil))
+            case .failure(let error):
+                #expect(error.call == call)
+                #expect((error.option != nil) == (call == .setOption))
+            }
         }
-        #expect(KernelOptions().apply(to: datagram.number).isSuccess)
+    }
+
+    @Test func interfaces_haveNamesAndNumbers() throws {
+        // Interface 1 is the loopback of every system; its name differs.
+        let name = try #require(InterfaceCalls.name(of: 1))
+        #expect(InterfaceCalls.index(of: name) == 1)
+        for other in ["", "no-such-interface", "\(name)\0", "\(name)x", String(repeating: "x", count: 10_000)] {
+            #expect(InterfaceCalls.index(of: other) == nil)
+        }
+        for index in [0, -1, 2_000_000_000] as [Int32] { #expect(InterfaceCalls.name(of: index) == nil) }
     }
 
     @Test func takeError_tellsOnce() throws {
@@ -93,8 +145,4 @@ import Testing
         #expect(try OptionCalls.takeError(pair.near.number).get() == .connectionReset)
         #expect(try OptionCalls.takeError(pair.near.number).get() == nil)
     }
-}
-
-extension Result where Success == Void {
-    var isSuccess: Bool { if case .success = self { true } else { false } }
 }

@@ -1,0 +1,120 @@
+internal import SocketCore
+
+extension StreamSocket {
+    /// The bytes that arrive, one by one, until the peer ends its direction.
+    ///
+    /// They come out of a chunk, so a byte costs no call. When the loop ends early the rest of the chunk is the next
+    /// reader's. Throws as `receive`; a cancelled iteration leaves the socket open.
+    ///
+    /// ```swift
+    /// for try await byte in tcp.bytes where byte == 0 { break }
+    /// ```
+    public var bytes: StreamBytes { StreamBytes(stream: stream) }
+
+    /// The lines of text that arrive, without their ends (LF or CRLF), until the peer ends its direction.
+    ///
+    /// What comes after the last end is a line too, unless it is empty. A line may have `maxLength` bytes, 64 KiB unless
+    /// you say otherwise. Whatever is behind a line stays for the next reader. Throws `.messageTooLong` for a longer
+    /// line, `.malformed` for one that is not whole UTF-8, and otherwise as `receive`; a cancelled iteration leaves the
+    /// socket open.
+    ///
+    /// ```swift
+    /// for try await line in tcp.lines() { print(line) }
+    /// ```
+    public func lines(maxLength: Int = 65_536) -> StreamLines { StreamLines(stream: stream, maxLength: maxLength) }
+}
+
+/// The bytes that arrive on a stream socket.
+public struct StreamBytes: AsyncSequence, Sendable {
+    /// A byte.
+    public typealias Element = UInt8
+    /// What iterating throws.
+    public typealias Failure = SocketError
+
+    let stream: StreamHandle
+
+    /// Starts an iteration.
+    public func makeAsyncIterator() -> Iterator { Iterator(chunk: Chunk(stream)) }
+
+    /// Takes one byte after the other.
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate let chunk: Chunk
+
+        /// The next byte; nil at the end of input.
+        public mutating func next(
+            isolation actor: isolated (any Actor)? = #isolation
+        ) async throws(SocketError) -> UInt8? {
+            if let byte = chunk.take() { return byte }
+            try await chunk.refill(isolation: actor)
+            return chunk.take()
+        }
+    }
+
+    /// What the iteration has taken and not handed out yet.
+    fileprivate final class Chunk {
+        private let stream: StreamHandle
+        private var bytes: [UInt8] = []
+        private var index = 0
+
+        init(_ stream: StreamHandle) { self.stream = stream }
+
+        deinit {
+            if index < bytes.count { stream.driver.giveBack(Array(bytes[index...])) }
+        }
+
+        func take() -> UInt8? {
+            guard index < bytes.count else { return nil }
+            defer { index += 1 }
+            return bytes[index]
+        }
+
+        func refill(isolation: isolated (any Actor)? = #isolation) async throws(SocketError) {
+            bytes = try await stream.pull(ReadRequest(.some(upTo: Scratch.size)), nil) ?? []
+            index = 0
+        }
+    }
+}
+
+/// The lines of text that arrive on a stream socket.
+public struct StreamLines: AsyncSequence, Sendable {
+    /// A line without its end.
+    public typealias Element = String
+    /// What iterating throws.
+    public typealias Failure = SocketError
+
+    let stream: StreamHandle
+    let maxLength: Int
+
+    /// Starts an iteration.
+    public func makeAsyncIterator() -> Iterator { Iterator(lines: self) }
+
+    /// Takes one line after the other.
+    public struct Iterator: AsyncIteratorProtocol {
+        let lines: StreamLines
+
+        /// The next line; nil at the end of input.
+        public mutating func next(
+            isolation actor: isolated (any Actor)? = #isolation
+        ) async throws(SocketError) -> String? {
+            guard var line = try await lines.nextBytes() else { return nil }
+            if line.last == UInt8(ascii: "\n") {
+                line.removeLast()
+                if line.last == UInt8(ascii: "\r") { line.removeLast() }
+            }
+            guard let text = String(validating: line, as: UTF8.self) else {
+                throw lines.stream.error(.malformed("a line is not UTF-8"), .receive)
+            }
+            return text
+        }
+    }
+
+    fileprivate func nextBytes() async throws(SocketError) -> [UInt8]? {
+        let request = try stream.request(until: [UInt8(ascii: "\n")], maxLength)
+        do throws(SocketError) {
+            return try await stream.pull(request, nil)
+        } catch  where error.kind == .incomplete {
+            // The last line has no end.
+            return try await stream.pull(ReadRequest(.some(upTo: maxLength)), nil)
+        }
+    }
+}
