@@ -227,13 +227,19 @@ import Testing
 
     /// The sequences of a stream socket.
     enum Sequence: String, CaseIterable, Sendable {
-        case messages
+        case messages, bytes, lines
 
         /// Whether there is a first element.
         func hasFirst(_ socket: TCPSocket) async throws(SocketError) -> Bool {
             switch self {
             case .messages:
                 var iterator = socket.messages.makeAsyncIterator()
+                return try await iterator.next() != nil
+            case .bytes:
+                var iterator = socket.bytes.makeAsyncIterator()
+                return try await iterator.next() != nil
+            case .lines:
+                var iterator = socket.lines().makeAsyncIterator()
                 return try await iterator.next() != nil
             }
         }
