@@ -119,6 +119,9 @@ public struct SocketError: Error, Sendable {
         }
     }
 
+    /// Whether our own close() or reset() ended the call: an iteration does not fail by it, but ends.
+    var isOurEnd: Bool { kind == .closed || kind == .aborted }
+
     /// What the system answered; nil for a failure that is none of the system's. When connecting to several addresses
     /// failed, the answer of the last.
     public var systemError: SystemErrorInfo? {

@@ -53,6 +53,15 @@ func settle(_ loop: SocketEventLoop) async throws {
     }
 }
 
+/// Starts a task on the loop of a socket, and returns when it waits there: what `body` awaits first, it awaits now.
+func startWaiting<Value: Sendable>(
+    on loop: SocketEventLoop, _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Task<Value, any Error> {
+    let task = Task(executorPreference: loop) { try await body() }
+    try await settle(loop)
+    return task
+}
+
 /// All bytes of the messages until the peer's end.
 func readAll(_ socket: any StreamSocket) async throws -> [UInt8] {
     var bytes: [UInt8] = []

@@ -92,6 +92,20 @@ func blocking<Value: Sendable>(
     return try await within(limit, "the blocking body", sourceLocation: sourceLocation) { try await outcome.value }
 }
 
+/// Looks for a while in which none of the facts changes that `read` tells: what is still on its way is waited for, what
+/// goes on and on is a failure.
+func expectRest<Facts: Equatable & Sendable>(
+    _ what: String, for time: Duration, sourceLocation: SourceLocation = #_sourceLocation,
+    _ read: @Sendable () -> Facts
+) async throws {
+    // Not a wait for something: the time in which nothing may happen.
+    try await eventually("\(what) is at rest for \(time)", limit: .seconds(20) + time, sourceLocation: sourceLocation) {
+        let before = read()
+        try? await Task.sleep(for: time)
+        return read() == before
+    }
+}
+
 /// Waits for something that the system does without telling anybody, as giving a descriptor back: looks, and looks
 /// again. Everything that tells is waited for with `EventRecorder`, `Outcome` or an async call.
 func eventually(

@@ -45,7 +45,7 @@ extension StreamDriver {
 
     /// Ends the socket without anybody waiting for it.
     package func end(_ request: LifecycleMachine.CloseRequest) {
-        state.withLock { $0.life.close(request) }
+        state.withLock { $0.close(request) }
         requestTurn()
     }
 
@@ -53,7 +53,7 @@ extension StreamDriver {
         let isDone = state.withLock { state in
             if state.life.isClosed, state.life.request == nil { return true }
             _ = state.use()
-            state.life.close(request == .flush && state.shared.values.linger == .zero ? .reset : request)
+            state.close(request)
             state.closers.append(waiter)
             return false
         }

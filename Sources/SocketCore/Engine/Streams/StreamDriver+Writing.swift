@@ -297,12 +297,12 @@ extension StreamDriver {
             for send in ended {
                 endings.add(state.endSender(send.ticket, nil))
             }
-            state.settleGivenUp(&endings)
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)
-            } else if state.write.takeDrained() {
-                state.outbox.emit(.drain)
+            } else {
+                state.settleGivenUp(&endings)
+                state.tellDrained()
             }
             return (endings, didClear)
         }

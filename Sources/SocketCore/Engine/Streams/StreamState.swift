@@ -263,12 +263,17 @@ struct StreamState: ~Copyable {
 
     // MARK: Ending
 
+    /// Asks for the end, whoever does: the program, or the socket by itself. With linger zero every close is abortive.
+    mutating func close(_ request: LifecycleMachine.CloseRequest) {
+        life.close(request == .flush && shared.values.linger == .zero ? .reset : request)
+    }
+
     /// A socket that nobody holds, hears or waits for is closed.
     private mutating func closeIfAbandoned() {
         guard !hasHandle, life.phase == .open, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty,
             senders.isEmpty, finishers.isEmpty
         else { return }
-        life.close(.flush)
+        close(.flush)
     }
 
     /// With a message listener, and half-open not asked for, the peer's end is followed by ours: behind the listeners
@@ -277,7 +282,7 @@ struct StreamState: ~Copyable {
         guard life.phase == .open, read.isExhausted, outbox.hasMessageListener, outbox.isIdle,
             !shared.values.allowsHalfOpen
         else { return }
-        life.close(.flush)
+        close(.flush)
     }
 
     /// Takes up what was asked for: the next stage begins, and these operations end. `peer` is for those who are told of
@@ -427,7 +432,9 @@ struct StreamState: ~Copyable {
     mutating func withdraw(_ ticket: Ticket, _ failure: Failure) -> Failure? {
         let ended: Failure
         switch write.withdraw(ticket) {
-        case .removed(let remaining): ended = failure.with(sent: 0, remaining: remaining)
+        case .removed(let remaining):
+            ended = failure.with(sent: 0, remaining: remaining)
+            tellDrained()
         case .detached(let sent, let remaining): ended = failure.with(sent: sent, remaining: remaining)
         case .underWay:
             if let index = senders.firstIndex(where: { $0.ticket == ticket }) {
@@ -439,6 +446,11 @@ struct StreamState: ~Copyable {
         }
         senders.removeAll { $0.ticket == ticket }
         return ended
+    }
+
+    /// The queue has become shorter, sent or given up.
+    mutating func tellDrained() {
+        if write.takeDrained() { outbox.emit(.drain) }
     }
 
     /// A write of the loop is over: those who were given up during it hear how far they got.

@@ -31,6 +31,15 @@ enum DescriptorCensus {
         return found
     }
 
+    /// The sockets of this process.
+    static var sockets: Set<Identity> {
+        Set(
+            open().filter { number, _ in
+                var status = stat()
+                return fstat(Int32(number), &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+            }.values)
+    }
+
     /// How many descriptors are open.
     static var count: Int { open().count }
 

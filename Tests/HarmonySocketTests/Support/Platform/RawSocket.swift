@@ -25,14 +25,14 @@ struct RawError: Error, Equatable, CustomStringConvertible {
 
 /// A blocking socket of the C library, for peers that behave oddly and for looking at the kernel without our own code.
 ///
-/// Every call is bounded by 10 s (SO_RCVTIMEO, SO_SNDTIMEO). The async forms run on a thread of their own.
+/// Every call is bounded by 20 s (SO_RCVTIMEO, SO_SNDTIMEO). The async forms run on a thread of their own.
 final class RawSocket: Sendable {
     let number: Int32
     private let isOpen = TestLock(true)
 
     private init(adopting number: Int32) {
         self.number = number
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
