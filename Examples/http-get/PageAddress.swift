@@ -9,8 +9,8 @@ struct PageAddress {
     /// Path and query.
     let target: String
 
-    /// Nil for what is no `http://` address. Nothing but printing ASCII may be in it, so that nobody can put lines of their own
-    /// into the request.
+    /// Nil for what is no `http://` address. Nothing but printing ASCII may be in it, so that nobody can put lines of
+    /// their own into the request.
     init?(_ text: String) {
         guard text.lowercased().hasPrefix("http://"), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
             return nil

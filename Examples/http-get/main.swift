@@ -9,8 +9,8 @@ let arguments = Arguments(
 
           --timeout SECONDS   for connecting, and for each wait for the server (10)
 
-        A URL is http://HOST, and :PORT, /PATH and ?QUERY if there are any. Redirects are not followed. Ends with status 0 when all
-        of the page has come, and with 1 when it has not, or the server says that there is none (status 400 and above).
+        A URL is http://HOST, and :PORT, /PATH and ?QUERY if there are any. Redirects are not followed. Ends with status 0
+        when all of the page has come, and with 1 when it has not, or the server says that there is none (400 and above).
         """)
 guard let page = PageAddress(arguments.text("URL")) else {
     fail("\"\(arguments.text("URL"))\" is no http:// address; --help says more", status: 2)
