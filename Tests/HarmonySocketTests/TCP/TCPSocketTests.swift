@@ -243,7 +243,7 @@ import Testing
         let (listener, address, fillers) = try await makeFullListener()
         let socket = TCPSocket()
         let connected = Outcome<Void>()
-        socket.connect(to: address, timeout: .seconds(10)) { connected.set($0.mapError { $0 }) }
+        socket.connect(to: address, timeout: .seconds(30)) { connected.set($0.mapError { $0 }) }
         // Behind the start of the attempt.
         try await settle(socket.eventLoop)
         #expect(!socket.state.isConnected)
