@@ -5,6 +5,7 @@ final class Connector: LoopClient {
 
     private let loop: EventLoop
     private let target: ConnectTarget
+    private let deadline: Instant
     private let makeDescriptor: @Sendable (SocketAddress.Family) -> SystemResult<OwnedDescriptor>
     private let ended: @Sendable (Outcome) -> Void
 
@@ -16,28 +17,29 @@ final class Connector: LoopClient {
     nonisolated(unsafe) private var nameFailure: NameCalls.Failure?
     nonisolated(unsafe) private var winner: (ConnectionAttempt.Connected, SocketAddress)?
     nonisolated(unsafe) private var timers: [HappyEyeballsTimer: Timer] = [:]
-    nonisolated(unsafe) private var deadline: Timer?
+    nonisolated(unsafe) private var alarm: Timer?
 
     /// Prepares a connect. `makeDescriptor` opens, prepares and, where asked for, binds a descriptor for an attempt.
     /// `oneAtATime`: the attempts share a local address, so they cannot run side by side.
     init(
-        to target: ConnectTarget, on loop: EventLoop, oneAtATime: Bool,
+        to target: ConnectTarget, on loop: EventLoop, deadline: Instant, oneAtATime: Bool,
         makeDescriptor: @escaping @Sendable (SocketAddress.Family) -> SystemResult<OwnedDescriptor>,
         ended: @escaping @Sendable (Outcome) -> Void
     ) {
         self.target = target
         self.loop = loop
+        self.deadline = deadline
         self.makeDescriptor = makeDescriptor
         self.ended = ended
         machine = HappyEyeballsMachine(maximumConcurrent: oneAtATime ? 1 : .max)
     }
 
     /// Begins. On the loop.
-    func start(deadline: Instant) {
+    func start() {
         if deadline != .never {
             let timer = Timer { [self] in timedOut() }
             timer.handle = loop.setTimer(deadline, for: timer)
-            self.deadline = timer
+            alarm = timer
         }
         switch target {
         case .address(let address): perform(machine.start(with: [address]))
@@ -174,7 +176,7 @@ final class Connector: LoopClient {
     private func stopTimers() {
         for timer in timers.values { timer.cancel(on: loop) }
         timers = [:]
-        deadline?.cancel(on: loop)
-        deadline = nil
+        alarm?.cancel(on: loop)
+        alarm = nil
     }
 }

@@ -26,7 +26,7 @@ extension StreamDriver {
     /// Applies options to a number that was lent, and gives it back.
     private func apply(_ options: KernelOptions, to number: Int32) throws(Failure) {
         let result = options.apply(to: number)
-        state.withLock { _ = $0.descriptor.giveBack() }
+        giveBack()
         if case .failure(let error) = result { throw .system(error, .setOption) }
     }
 
