@@ -21,6 +21,8 @@ public final class TCPSocket: StreamSocket {
         stream = StreamHandle(driver: StreamDriver(group: group.core))
     }
 
+    init(driver: StreamDriver) { stream = StreamHandle(driver: driver) }
+
     deinit {
         stream.driver.handleReleased()
     }

@@ -36,7 +36,7 @@ package indirect enum Failure: Error, Sendable, Hashable {
         case messageListenerExists = "a message listener exists, so messages go to it"
         case finished = "our direction has been ended with finish()"
         case notBound = "the socket has no address yet; bind or listen first"
-        case taken = "connections go to the connect listener or to another serve or connections"
+        case taken = "connections go to the connect listener or to serve"
     }
 
     /// A rejected value.

@@ -14,6 +14,8 @@ package enum EngineEvent: Sendable {
     case error(Failure, SocketAddress?)
     case drain
     case timeout
+    /// A peer came to a listener that has as many connections as it may.
+    case overload(open: Int, limit: Int, isRefused: Bool)
 
     /// Which `on(...)` it belongs to.
     package var kind: EventKind {
@@ -26,13 +28,14 @@ package enum EngineEvent: Sendable {
         case .error: .error
         case .drain: .drain
         case .timeout: .timeout
+        case .overload: .overload
         }
     }
 }
 
 /// The names of events.
 package enum EventKind: UInt8, Sendable, Hashable, CaseIterable {
-    case message, listening, connect, end, close, error, drain, timeout
+    case message, listening, connect, end, close, error, drain, timeout, overload
 }
 
 /// One registered listener.
@@ -190,6 +193,12 @@ package struct Outbox: Sendable {
 
     /// Starts the delivery of something that never was in the queue (`isIdle` must hold).
     package mutating func beginDirectDelivery() { isDelivering = true }
+
+    /// The same for an event of this kind. Returns those who hear it.
+    package mutating func beginDirectDelivery(of kind: EventKind) -> [Listener] {
+        beginDirectDelivery()
+        return hear(kind)
+    }
 
     private mutating func begin(_ item: Item) -> Delivery {
         isDelivering = true

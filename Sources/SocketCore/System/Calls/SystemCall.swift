@@ -3,7 +3,7 @@ package typealias SystemResult<Value: ~Copyable> = Result<Value, SystemError>
 
 /// Names of the system calls, for errors and traces.
 package enum SystemCall: String, Sendable, Hashable {
-    case accept, bind, close, connect, epoll, getsockname, getpeername, getsockopt, kqueue, listen, poll
+    case accept, bind, close, connect, epoll, fcntl, getsockname, getpeername, getsockopt, kqueue, listen, poll
     case receive = "recv"
     case receiveMessage = "recvmsg"
     case resolve = "getaddrinfo"

@@ -26,6 +26,7 @@ import Testing
         case .error: .error(.notConnected, nil)
         case .drain: .drain
         case .timeout: .timeout
+        case .overload: .overload(open: 1, limit: 1, isRefused: false)
         }
     }
 
