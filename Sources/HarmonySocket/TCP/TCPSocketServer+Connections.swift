@@ -15,7 +15,7 @@ extension TCPSocketServer {
     /// }
     /// ```
     ///
-    /// Returns when the server is closed and every handler has ended.
+    /// Returns when the server is closed and every handler has ended; `shutdown(timeout:)` gives them a limit.
     ///
     /// Accepts and iterations of `connections` that wait already are served first; later ones fail with `.invalidState`.
     ///

@@ -13,7 +13,8 @@ extension TCPSocketServer {
     /// if count > 0 { print(count, "connections were cut off") }
     /// ```
     ///
-    /// Works after `close()` too, and any number of times at once; the first whose time is over cuts off.
+    /// Works after `close()` too, and any number of times at once; the first whose time is over cuts off. A handler that
+    /// calls it waits for its own connection as well, so it had better close that first.
     ///
     /// - Returns: How many connections were cut off while they were still open. Of several shutdowns each returns the sum.
     /// - Throws: `.cancelled`.

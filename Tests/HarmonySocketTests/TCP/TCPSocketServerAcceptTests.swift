@@ -152,21 +152,6 @@ import Testing
         await server.close()
     }
 
-    @Test func listener_addedWhileAnAcceptWaits_takesEffectWhenThatHasEnded() async throws {
-        let (server, address) = try await makeServer()
-        let order = EventLog()
-        server.accept { if case .success = $0 { order.record("accept") } }
-        server.on(.connect) { _ in order.record("listener") }
-        let clients = (0..<3).map { _ in TCPSocket() }
-        for (number, client) in clients.enumerated() {
-            try await client.connect(to: address)
-            try await order.wait(count: number + 1)
-        }
-        #expect(order.events == ["accept", "listener", "listener"])
-        for client in clients { await client.close() }
-        await server.close()
-    }
-
     @Test func accept_andConnections_shareInOrder() async throws {
         let (server, address) = try await makeServer()
         let order = EventLog()
