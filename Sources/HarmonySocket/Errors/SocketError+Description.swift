@@ -90,6 +90,12 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case getInfo = "get info"
     /// Serving a connection.
     case serve
+    /// Letting a server's connections come to their end.
+    case shutdown
+    /// Taking a descriptor over.
+    case adopt
+    /// Giving a descriptor up.
+    case detach
 
     /// The operation that a failure can only be of; nil where it can be of several.
     init?(_ failure: Failure) {

@@ -26,6 +26,12 @@ public final class TCPSocket: StreamSocket {
         stream = StreamHandle(driver: StreamDriver(group: group.core))
     }
 
+    /// A socket that is connected already.
+    init(driver: StreamDriver) {
+        resolver = SystemResolver()
+        stream = StreamHandle(driver: driver)
+    }
+
     deinit {
         stream.driver.handleReleased()
     }

@@ -49,7 +49,7 @@ package indirect enum Failure: Error, Sendable, Hashable {
         case framed = "a framing is set, and part of a message cannot be sent"
         case finished = "our direction has been ended with finish()"
         case notBound = "the socket has no address yet; bind, listen or connect first"
-        case taken = "connections go to the connect listener or to another serve or connections"
+        case taken = "connections go to the connect listener or to serve"
     }
 
     /// A rejected value.

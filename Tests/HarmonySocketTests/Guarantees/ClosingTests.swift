@@ -225,6 +225,29 @@ struct ClosingTests {
         #expect(sent < 100, "100 MiB were taken")
     }
 
+    @Test("6. shutdown lets connections come to their end, and resets those that have not when time is over")
+    func shutdown_letsTheQuickFinish_andResetsTheRest() async throws {
+        let (server, address) = try await makeServer()
+        let serving = Task {
+            try await server.serve { client in
+                guard let question = try await client.receive() else { return }
+                try await client.send(question.message)
+            }
+        }
+        let (quick, slow) = (TCPSocket(), TCPSocket())
+        for client in [quick, slow] { try await client.connect(to: address) }
+        try await eventually("both are served") { server.connectionCount == 2 }
+        let shutting = Task { try await server.shutdown(timeout: .milliseconds(400)) }
+        try await eventually("it no longer listens") { server.state.isClose }
+        try await quick.send("still time")
+        #expect(try await readAll(quick) == Array("still time".utf8))
+        await quick.close()
+        let error = await failure { () async throws(SocketError) in try await slow.receive(timeout: .seconds(20)) }
+        #expect(error?.kind == .connectionReset)
+        #expect(try await shutting.value == 1)
+        try await within { try await serving.value }
+    }
+
     @Test("7. A socket that goes without close() flushes what is queued and ends in good order")
     func release_withQueuedSends_flushes() async throws {
         let peer: RawSocket

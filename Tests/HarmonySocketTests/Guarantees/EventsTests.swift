@@ -368,4 +368,25 @@ struct EventsTests {
         await first.close()
         await second.close()
     }
+
+    @Test("13. On a server too: a pull is refused beside a listener, and goes first when it waited before")
+    func accept_besideAListener_isRefusedOrGoesFirst() async throws {
+        let (server, address) = try await makeServer()
+        let order = EventLog()
+        server.accept { if case .success = $0 { order.record("accept") } }
+        let listener = server.on(.connect) { _ in order.record("listener") }
+        let refused = await failure { () async throws(SocketError) in try await server.accept(timeout: .seconds(5)) }
+        #expect(refused?.kind == .invalidState)
+        let clients = (0..<4).map { _ in TCPSocket() }
+        for (number, client) in clients[..<3].enumerated() {
+            try await client.connect(to: address)
+            try await order.wait(count: number + 1)
+        }
+        #expect(order.events == ["accept", "listener", "listener"])
+        server.off(listener)
+        try await clients[3].connect(to: address)
+        #expect(try await server.accept(timeout: .seconds(5)).remoteAddress == clients[3].localAddress)
+        for client in clients { await client.close() }
+        await server.close()
+    }
 }

@@ -95,6 +95,61 @@ struct ProcessTests {
         }
     }
 
+    @Test("22. So it is with calls that pull, and with a limit of connections that is reached as well")
+    func pullingAccepts_withoutDescriptors_goOnToo() async throws {
+        await #expect(processExitsWith: .success) {
+            let (server, address) = try await makeServer()
+            server.maxConnections = 11
+            let errors = EventRecorder<SocketError.Kind>()
+            let overloads = EventRecorder<Int>()
+            let served = EventRecorder<TCPSocketConnection>()
+            server.on(.error) { errors.record($0.kind) }
+            server.on(.overload) { overloads.record($0.connectionCount) }
+            @Sendable func serve(_ connection: TCPSocketConnection) {
+                connection.on(.message) { connection.send($0.message) { _ in } }
+                served.record(connection)
+            }
+            // Everything that the process will need is there before the limit comes.
+            let first = try await blocking { try RawSocket.connected(to: address) }
+            serve(try await server.accept())
+            let clients = try await blocking { try (0..<30).map { _ in try RawSocket.unconnected() } }
+            var fillers: [Int32] = []
+            ProcessFacts.limitDescriptors(to: (ProcessFacts.descriptors.last ?? 100) + 40)
+            while let filler = ProcessFacts.openNothing() { fillers.append(filler) }
+            try await blocking { for client in clients { try client.connect(to: address) } }
+            let none = await failure { () async throws(SocketError) in try await server.accept(timeout: .zero) }
+            #expect(none?.kind == .timedOut)
+            let pulling = Task {
+                do throws(SocketError) {
+                    while true { serve(try await server.accept()) }
+                } catch {
+                    #expect(error.kind == .aborted || error.kind == .closed, "no accept failed before")
+                }
+            }
+            try await errors.wait(count: 3)
+            #expect(Set(errors.events) == [.tooManyOpenFiles])
+            #expect(served.count == 1)
+            #expect(overloads.count == 0)
+            for filler in fillers { ProcessFacts.closeNothing(filler) }
+            try await served.wait(count: 11)
+            #expect(try await overloads.wait(count: 1) == [11])
+            #expect(errors.count < 50, "it backed off instead of trying again and again")
+            // Each that ends lets another one in.
+            first.close()
+            for client in clients {
+                try client.send("x")
+                let reply = try await blocking { try client.receive(exactly: 1) }
+                #expect(reply == [0x78])
+                client.close()
+            }
+            #expect(served.count == 31)
+            #expect(server.connectionCount <= 11)
+            #expect(overloads.count == 1)
+            await server.close()
+            await pulling.value
+        }
+    }
+
     @Test(
         "23. An idle process does nothing: no timer tick, no wake-up", .enabled(if: ProcessFacts.hasProc, "asks /proc"))
     func idle_withConnections_makesNoWakeUp() async throws {
@@ -178,5 +233,40 @@ struct ProcessTests {
         #expect(try await fillUntilStuck(peer) < 1_000_000)
         #expect(connection.state.isConnected)
         await connection.reset()
+    }
+
+    @Test("24. No more connections are open than maxConnections says, however many peers come")
+    func connections_areNeverMoreThanTheLimit() async throws {
+        let (server, address) = try await makeServer()
+        server.maxConnections = 5
+        let (open, most, total) = (TestLock(0), TestLock(0), TestLock(0))
+        let serving = Task {
+            try await server.serve { connection in
+                let now = open.withLock { open in
+                    open += 1
+                    return open
+                }
+                most.withLock { $0 = max($0, now) }
+                total.withLock { $0 += 1 }
+                for try await chunk in connection.messages { try await connection.send(chunk.message) }
+                open.withLock { $0 -= 1 }
+            }
+        }
+        try await withThrowingTaskGroup { tasks in
+            for _ in 0..<60 {
+                tasks.addTask {
+                    let client = TCPSocket()
+                    try await client.connect(to: address)
+                    try await client.send("x")
+                    #expect(try await read(1, from: client) == [0x78])
+                    await client.close()
+                }
+            }
+            try await tasks.waitForAll()
+        }
+        #expect(most.withLock { $0 } <= 5)
+        #expect(total.withLock { $0 } == 60)
+        #expect(try await server.shutdown() == 0)
+        try await within { try await serving.value }
     }
 }

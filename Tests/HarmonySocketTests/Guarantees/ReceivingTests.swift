@@ -119,22 +119,26 @@ struct ReceivingTests {
         await connection.close()
     }
 
-    @Test("4. A cancelled wait for a connection leaves it to the next; the server goes on listening")
-    func accept_cancelled_nextTakesTheConnection() async throws {
+    @Test(
+        "4. A cancelled or timed-out wait for a connection leaves it to the next; the server goes on listening",
+        arguments: ["connections", "accept", "accept with a time-out"])
+    func accept_givenUp_nextTakesTheConnection(_ style: String) async throws {
         let (server, address) = try await makeServer()
-        let waiting = try await startWaiting(on: server.eventLoop) {
-            for try await _ in server.connections { break }
+        let waiting = Task {
+            switch style {
+            case "connections": for try await _ in server.connections { break }
+            case "accept": _ = try await server.accept()
+            default: _ = try await server.accept(timeout: .milliseconds(20))
+            }
         }
-        waiting.cancel()
-        #expect((await waiting.result.failure as? SocketError)?.kind == .cancelled)
+        if !style.hasSuffix("time-out") { waiting.cancel() }
+        let kind = (await waiting.result.failure as? SocketError)?.kind
+        #expect(kind == (style.hasSuffix("time-out") ? .timedOut : .cancelled))
         let peer = try await blocking { try RawSocket.connected(to: address) }
-        let next = try await within { () -> TCPSocketConnection? in
-            for try await connection in server.connections { return connection }
-            return nil
-        }
+        let next = try await server.accept(timeout: .seconds(5))
         try peer.send("hello")
-        #expect(try await next?.receive(timeout: .seconds(20))?.text == "hello")
-        await next?.close()
+        #expect(try await next.receive(timeout: .seconds(20))?.text == "hello")
+        await next.close()
         await server.close()
     }
 

@@ -134,6 +134,12 @@ func eventually(
     }
 }
 
+/// Holds the calling thread, which is a test's own, until `condition` holds; bounded.
+func waitOnThread(until condition: () -> Bool) {
+    let end = Instant.now.advanced(by: generous)
+    while !condition(), Instant.now < end { ProcessThreads.yield() }
+}
+
 /// Counts, from any thread.
 final class Counter: Sendable {
     private let number = Lock(0)

@@ -5,6 +5,7 @@ final class Connector: LoopClient {
 
     private let loop: EventLoop
     private let target: ConnectTarget
+    private let deadline: Instant
     private let isBound: Bool
     private let makeDescriptor: @Sendable (SocketAddress.Family) -> Result<OwnedDescriptor, SetupError>
     private let ended: @Sendable (Outcome) -> Void
@@ -19,17 +20,18 @@ final class Connector: LoopClient {
     nonisolated(unsafe) private var nameFailure: NameCalls.Failure?
     nonisolated(unsafe) private var winner: (ConnectionAttempt.Connected, SocketAddress)?
     nonisolated(unsafe) private var timers: [HappyEyeballsTimer: Timer] = [:]
-    nonisolated(unsafe) private var deadline: Timer?
+    nonisolated(unsafe) private var alarm: Timer?
 
     /// Prepares a connect. `makeDescriptor` opens, prepares and, where asked for, binds a descriptor for an attempt.
     /// `isBound`: the attempts share a local address, so they cannot run side by side.
     init(
-        to target: ConnectTarget, on loop: EventLoop, isBound: Bool,
+        to target: ConnectTarget, on loop: EventLoop, deadline: Instant, isBound: Bool,
         makeDescriptor: @escaping @Sendable (SocketAddress.Family) -> Result<OwnedDescriptor, SetupError>,
         ended: @escaping @Sendable (Outcome) -> Void
     ) {
         self.target = target
         self.loop = loop
+        self.deadline = deadline
         self.isBound = isBound
         self.makeDescriptor = makeDescriptor
         self.ended = ended
@@ -37,11 +39,11 @@ final class Connector: LoopClient {
     }
 
     /// Begins. On the loop.
-    func start(deadline: Instant) {
+    func start() {
         if deadline != .never {
             let timer = Timer { [self] in timedOut() }
             timer.handle = loop.setTimer(deadline, for: timer)
-            self.deadline = timer
+            alarm = timer
         }
         switch target {
         case .address(let address): perform(machine.start(with: [address]))
@@ -171,8 +173,8 @@ final class Connector: LoopClient {
         lookUps = []
         for timer in timers.values { timer.cancel(on: loop) }
         timers = [:]
-        deadline?.cancel(on: loop)
-        deadline = nil
+        alarm?.cancel(on: loop)
+        alarm = nil
     }
 
     /// A deadline with a body of its own.

@@ -18,6 +18,8 @@ package enum EngineEvent: Sendable {
     case timeout
     /// Urgent data; nil when it is in the stream.
     case urgent(UInt8?)
+    /// A peer came to a listener that has as many connections as it may.
+    case overload(open: Int, limit: Int, isRefused: Bool)
 
     /// Which `on(...)` it belongs to.
     package var kind: EventKind {
@@ -32,6 +34,7 @@ package enum EngineEvent: Sendable {
         case .drain: .drain
         case .timeout: .timeout
         case .urgent: .urgent
+        case .overload: .overload
         }
     }
 }
@@ -46,7 +49,7 @@ package struct BorrowedBytes: @unchecked Sendable {
 
 /// The names of events.
 package enum EventKind: UInt8, Sendable, Hashable, CaseIterable {
-    case message, bytes, listening, connect, end, close, error, drain, timeout, urgent
+    case message, bytes, listening, connect, end, close, error, drain, timeout, urgent, overload
 }
 
 /// One registered listener.

@@ -49,6 +49,18 @@ extension StreamDriver {
         requestTurn()
     }
 
+    /// Ends at once what is left of the socket. Returns whether it was still open: whether anything was cut off.
+    func cutOff() -> Bool {
+        let wasOpen = state.withLock { state in
+            // close() has completed, and its background has had its chance.
+            state.giveUpDiscarding()
+            defer { state.life.close(.reset) }
+            return !state.life.isClosed
+        }
+        requestTurn()
+        return wasOpen
+    }
+
     private func close(_ request: LifecycleMachine.CloseRequest, _ waiter: Waiter) {
         let isDone = state.withLock { state in
             if state.life.isClosed, state.life.request == nil { return true }

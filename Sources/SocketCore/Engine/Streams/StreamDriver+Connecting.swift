@@ -57,13 +57,27 @@ extension StreamDriver {
         }
         guard isWanted else { return }
         let bound = isBound ? localAddress : nil
-        let connector = Connector(to: target, on: loop, isBound: bound != nil) { [self] family in
+        let connector = Connector(
+            to: target, on: loop, deadline: deadline, isBound: bound != nil
+        ) { [self] family in
             makeDescriptor(family, bound: bound)
         } ended: { [self] outcome in
             connectingEnded(outcome)
         }
         self.connector = connector
-        connector.start(deadline: deadline)
+        // What bind() made serves the first attempt. Another thread may be setting options on it just now; then the
+        // attempt begins when that gives it back.
+        let isInUse = state.withLock { $0.descriptor.withhold() }
+        if !isInUse { connector.start() }
+    }
+
+    /// Gives back a number that was lent for an option or a question.
+    func giveBack() {
+        let mustConnect = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            return state.descriptor.isReturned
+        }
+        if mustConnect { loop.execute { [self] in connector?.start() } }
     }
 
     /// A descriptor for one attempt. The one that bind() made serves the first; the next ones are bound to the same

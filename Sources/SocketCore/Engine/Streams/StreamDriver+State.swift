@@ -79,7 +79,7 @@ extension StreamDriver {
     /// Lends the descriptor to `body`; nil without calling it when there is none.
     package func withDescriptor<Result>(_ body: (Int32) -> Result) -> Result? {
         guard let number = state.withLock({ $0.descriptor.lend() }) else { return nil }
-        defer { state.withLock { _ = $0.descriptor.giveBack() } }
+        defer { giveBack() }
         return body(number)
     }
 

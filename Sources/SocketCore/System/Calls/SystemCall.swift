@@ -3,7 +3,7 @@ package typealias SystemResult<Value: ~Copyable> = Result<Value, SystemError>
 
 /// Names of the system calls, for errors and traces.
 package enum SystemCall: String, Sendable, Hashable {
-    case accept, bind, close, connect, epoll, getsockname, getpeername, kqueue, listen, poll
+    case accept, bind, close, connect, epoll, fcntl, getsockname, getpeername, kqueue, listen, poll
     case getOption = "getsockopt"
     case receive = "recv"
     case receiveMessage = "recvmsg"

@@ -18,7 +18,7 @@ enum DescriptorCensus {
     /// The socket behind a number; nil when the number is not open.
     static func identity(of descriptor: Int) -> Identity? {
         var status = stat()
-        guard fstat(Int32(descriptor), &status) == 0 else { return nil }
+        guard let number = Int32(exactly: descriptor), fstat(number, &status) == 0 else { return nil }
         return Identity(device: UInt64(truncatingIfNeeded: status.st_dev), inode: UInt64(status.st_ino))
     }
 

@@ -197,6 +197,12 @@ final class RawSocket: Sendable {
         }
     }
 
+    /// Gives the descriptor up without closing it.
+    func release() -> Int {
+        isOpen.withLock { $0 = false }
+        return Int(number)
+    }
+
     func setOption(_ level: Int32, _ name: Int32, _ value: Int32) {
         var value = value
         setsockopt(number, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
@@ -272,6 +278,9 @@ enum Kernel {
             }
         }
     }
+
+    /// Closes a descriptor that nobody else will.
+    static func close(_ descriptor: Int) { _ = closeFunction(Int32(descriptor)) }
 
     /// Whether the descriptor is close-on-exec and nonblocking.
     static func isCloseOnExecAndNonblocking(_ descriptor: Int) -> Bool {

@@ -28,7 +28,8 @@ import Testing
     ) async throws -> Attempt {
         let outcome = Mailbox<Outcome>()
         let made = Journal<Int32>()
-        let connector = Connector(to: target, on: loop, isBound: isBound) { family in
+        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        let connector = Connector(to: target, on: loop, deadline: deadline, isBound: isBound) { family in
             if let error { return .failure(SetupError(error, .socket)) }
             switch SocketCalls.open(family, .stream, KernelOptions(), bindTo: local) {
             case .failure(let error): return .failure(error)
@@ -44,8 +45,7 @@ import Testing
             case .failure(let failure): outcome.put(.failed(failure))
             }
         }
-        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
-        try await onLoop(loop) { connector.start(deadline: deadline) }
+        try await onLoop(loop) { connector.start() }
         return Attempt(connector: connector, outcome: outcome, made: made)
     }
 

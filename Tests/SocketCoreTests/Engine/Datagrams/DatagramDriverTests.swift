@@ -52,6 +52,24 @@ import Testing
         }
     }
 
+    /// Unwatched it would be deaf for ever: it says why, and closes.
+    @Test func socket_thatCannotBeWatched_isClosed() async throws {
+        let driver = DatagramDriver(group: RefusingPoller.makeGroup())
+        let story = Mailbox<String>()
+        _ = driver.on(.error) { if case .error(let failure, _) = $0 { story.put("\(failure)") } }
+        _ = driver.on(.close) { _ in story.put("close") }
+        try driver.bind(to: .loopback(.v4))
+        let address = try #require(driver.localAddress)
+        driver.receive(timeout: nil) { result in
+            if case .failure(let failure) = result { story.put("receive: \(failure)") }
+        }
+        let failure = Failure.system(.noSpace, .epoll)
+        #expect(Set(try await story.take(3)) == ["\(failure)", "receive: \(Failure.aborted())", "close"])
+        #expect(driver.snapshot.isClosed)
+        #expect(driver.lastError == failure)
+        try await eventually("the descriptor is given back") { OpenSockets.count(touching: [address.port]) == 0 }
+    }
+
     /// Receives in both styles, against datagrams, cancellation, time-outs and close: each ends exactly once, and no
     /// datagram is told twice.
     @Test(arguments: [UInt64(1), 2])

@@ -28,6 +28,7 @@ import Testing
         case .timeout: .timeout
         case .bytes: .bytes(BorrowedBytes(UnsafeRawBufferPointer(start: nil, count: 0)))
         case .urgent: .urgent(1)
+        case .overload: .overload(open: 1, limit: 1, isRefused: false)
         }
     }
 

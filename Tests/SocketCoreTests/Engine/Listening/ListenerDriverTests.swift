@@ -58,6 +58,48 @@ import Testing
         }
     }
 
+    /// Unwatched it would be deaf for ever: it says why, and closes.
+    @Test func listener_thatCannotBeWatched_isClosed() async throws {
+        let driver = makeListener(RefusingPoller.makeGroup())
+        let story = Mailbox<String>()
+        _ = driver.on(.error) { if case .error(let failure, _) = $0 { story.put("\(failure)") } }
+        _ = driver.on(.close) { _ in story.put("close") }
+        try driver.listen(on: .loopback(.v4), backlog: 4)
+        let failure = Failure.system(.noSpace, .epoll)
+        #expect(try await story.take(2) == ["\(failure)", "close"])
+        #expect(driver.snapshot.isClosed)
+        #expect(driver.lastError == failure)
+    }
+
+    /// Another thread is in the middle of a call: the descriptor is handed over when that has ended, and not before.
+    @Test func detach_whileACallUsesTheDescriptor_waitsForIt() async throws {
+        let group = EventLoopGroup(count: 1)
+        let driver = makeListener(group)
+        try driver.listen(on: .loopback(.v4), backlog: 4)
+        let address = try #require(driver.localAddress)
+        let (begun, mayEnd) = (Mailbox<Void>(), Counter())
+        try ProcessCalls.startThread("test-option") {
+            driver.withDescriptor { _ in
+                begun.put(())
+                waitOnThread { mayEnd.value > 0 }
+            }
+        }.get()
+        try await begun.take()
+        let detached = Mailbox<Result<Int32, Failure>>()
+        driver.detach { detached.put($0) }
+        try await eventually("closed") { driver.snapshot.isClosed }
+        try await onLoop(driver.loop) {}
+        #expect(detached.contents.isEmpty)
+        mayEnd.add()
+        let socket = RawSocket(OwnedDescriptor(adopting: try await detached.take().get()))
+        #expect(try socket.address == address)
+        await #expect(throws: Failure.closed) { try await driver.detach() }
+        let client = try RawSocket.connected(to: address)
+        try socket.accept().close()
+        client.close()
+        socket.close()
+    }
+
     /// Connections go to those who wait, or stay for the next who asks; those who give up take none with them.
     @Test func accepts_thatAreCancelledOrTimedOut_loseNoConnection() async throws {
         let group = EventLoopGroup(count: 1)
