@@ -36,6 +36,8 @@ let package = Package(
         example("udp-echo-server"),
         example("udp-client"),
         example("chat-server"),
+        example("line-server"),
+        example("http-get"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),

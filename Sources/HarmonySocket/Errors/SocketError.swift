@@ -102,7 +102,7 @@ public struct SocketError: Error, Sendable {
         case .closed: .closed
         case .aborted: .aborted
         case .cancelled: .cancelled
-        case .timedOut: .timedOut
+        case .timedOut, .lookUpTimedOut: .timedOut
         case .notConnected: .notConnected
         case .alreadyConnected: .alreadyConnected
         case .alreadyBound: .alreadyBound
@@ -160,10 +160,21 @@ public struct SocketError: Error, Sendable {
         }
     }
 
-    /// Every address that a connect tried, as they failed; those that still ran when time was over come last. Empty for
-    /// other failures, and when time was over before anything was tried.
+    /// Every address that a connect tried, in the order in which they failed; those that still ran when time was over come
+    /// last. Empty for other failures, and when time was over before anything was tried.
+    ///
+    /// ```swift
+    /// do {
+    ///     try await tcp.connect(to: NetAddress("example.org", port: 7007))
+    /// } catch {
+    ///     for attempt in error.attempts { print(attempt) }  // 192.0.2.1:7007: timed out (ETIMEDOUT) after 5.0 s
+    /// }
+    /// ```
     public var attempts: [ConnectAttemptInfo] {
-        if case .connect(let attempts) = failure { attempts.map(ConnectAttemptInfo.init) } else { [] }
+        switch failure {
+        case .connect(let attempts), .lookUpTimedOut(_, let attempts): attempts.map(ConnectAttemptInfo.init)
+        default: []
+        }
     }
 }
 

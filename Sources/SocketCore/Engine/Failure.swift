@@ -40,6 +40,8 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case handler(String)
     /// No attempt to connect succeeded. Never empty.
     case connect([ConnectAttempt])
+    /// Time ran out while the name was looked up; what was tried until then.
+    case lookUpTimedOut(name: String, [ConnectAttempt])
 
     /// Why a call does not fit.
     package enum Reason: String, Sendable, Hashable {

@@ -199,6 +199,11 @@ struct ReceivingTests {
         let refused = TCPSocket()
         let closed = Outcome<SocketCloseInfo>()
         refused.on(.close) { closed.set(.success($0)) }
+        let impossible = await failure { () async throws(SocketError) in
+            try await refused.connect(to: Loopback.ipv4.address(70_000))
+        }
+        #expect(impossible?.kind == .invalidArgument)
+        #expect(refused.state == TCPSocket().state, "arguments that cannot be change nothing")
         let error = await failure { () async throws(SocketError) in
             try await refused.connect(to: Loopback.ipv4.address(port))
         }

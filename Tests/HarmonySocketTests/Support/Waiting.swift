@@ -121,3 +121,19 @@ func eventually(
         try await Task.sleep(for: .milliseconds(1))
     }
 }
+
+extension ProcessFacts {
+    /// How many descriptors are open, once that has stood still for 100 ms.
+    static func settledDescriptors() async throws -> Int {
+        let last = TestLock([Int]())
+        try await eventually("the descriptors have settled") {
+            try? await Task.sleep(for: .milliseconds(100))
+            let now = descriptors
+            return last.withLock { last in
+                defer { last = now }
+                return last == now
+            }
+        }
+        return descriptors.count
+    }
+}

@@ -125,9 +125,11 @@ package struct Outbox: Sendable {
     package var canDeliver: Bool { !isDelivering && first != nil }
 
     /// Whether anybody listens to `kind`.
+    @inline(__always)
     package func hasListener(_ kind: EventKind) -> Bool { kinds & (1 << kind.rawValue) != 0 }
 
     /// Whether anybody listens to what arrives.
+    @inline(__always)
     package var hasMessageListener: Bool {
         kinds & (1 << EventKind.message.rawValue | 1 << EventKind.bytes.rawValue) != 0
     }

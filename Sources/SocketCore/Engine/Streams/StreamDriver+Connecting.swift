@@ -24,18 +24,20 @@ extension StreamDriver {
         to target: ConnectTarget, timeout: Duration?, _ ticket: Ticket?, _ waiter: Waiter
     ) {
         let deadline = Instant.after(timeout)
-        let refusal: Failure? = state.withLock { state in
-            do throws(Failure) {
+        let reachable: ConnectTarget
+        do throws(Failure) {
+            reachable = try state.withLock { state throws(Failure) in
+                try state.life.checkConnect()
+                let reachable = try state.boundFamily.map { family throws(Failure) in try target.limited(to: family) }
                 try state.life.beginConnect()
-            } catch {
-                return error
+                state.connecting = waiter
+                state.connectTicket = ticket
+                return reachable ?? target
             }
-            state.connecting = waiter
-            state.connectTicket = ticket
-            return nil
+        } catch {
+            return waiter.resume(error)
         }
-        if let refusal { return waiter.resume(refusal) }
-        loop.execute { [self] in startConnector(to: target, deadline: deadline) }
+        loop.execute { [self] in startConnector(to: reachable, deadline: deadline) }
     }
 
     /// Ends the connect that has this ticket, and no other: a second call, which was refused, may be cancelled too.
@@ -55,7 +57,7 @@ extension StreamDriver {
         }
         guard isWanted else { return }
         let bound = isBound ? localAddress : nil
-        let connector = Connector(to: target, on: loop, oneAtATime: bound != nil) { [self] family in
+        let connector = Connector(to: target, on: loop, isBound: bound != nil) { [self] family in
             makeDescriptor(family, bound: bound)
         } ended: { [self] outcome in
             connectingEnded(outcome)
@@ -70,8 +72,7 @@ extension StreamDriver {
         _ family: SocketAddress.Family, bound: SocketAddress?
     ) -> Result<OwnedDescriptor, SetupError> {
         let options: KernelOptions = state.withLock { $0.shared.values.kernel }
-        if let bound {
-            guard bound.family == family else { return .failure(SetupError(.addressFamilyNotSupported, .bind)) }
+        if bound != nil {
             var taken: OwnedDescriptor?
             state.withLock { taken = $0.descriptor.surrender() }
             if let taken = taken.take() { return .success(taken) }

@@ -101,6 +101,7 @@ extension StreamDriver {
             // Checked again: another bind, a connect or a close may have come between.
             try state.life.checkBind()
             if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
+            state.boundFamily = address.family
             state.life.bound()
         }
     }

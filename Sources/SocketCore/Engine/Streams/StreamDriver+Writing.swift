@@ -125,6 +125,7 @@ extension StreamDriver {
         }
     }
 
+    @inline(__always)
     private func write(
         _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?
     ) -> SendOutcome {

@@ -6,81 +6,6 @@
 /// `step()` is the socket's one decision: what the loop does next. Calls from other threads change the state and ask
 /// for a turn; events from the kernel change the state and take one.
 struct StreamState: ~Copyable {
-    /// A send that is queued. Its caller may not have begun to wait yet, or may have stopped.
-    struct Sender: Sendable {
-        let ticket: Ticket
-        var waiting: Waiting<Waiter>?
-        var isOver = false
-        var failure: Failure?
-        /// Given up while a write with its first bytes was under way: how it ends, should they not have gone out.
-        var givenUp: Failure?
-    }
-
-    /// Somebody who waits for input.
-    enum Reader: Sendable {
-        /// Told that it is its turn; reads for itself.
-        case task(Waiter)
-        /// Handed what the loop has read for it: whatever arrived, or a message.
-        case handler(StreamDriver.ReceiveCompletion)
-        /// Handed what it asked for.
-        case request(PendingRequest)
-
-        var isHandler: Bool { if case .handler = self { true } else { false } }
-    }
-
-    /// A request that waits for its turn. Only whoever has the turn touches it.
-    final class PendingRequest: @unchecked Sendable {
-        // Sendable: see above.
-        var request: ReadRequest
-        let body: StreamDriver.ReceiveCompletion
-
-        init(_ request: ReadRequest, _ body: @escaping StreamDriver.ReceiveCompletion) {
-            self.request = request
-            self.body = body
-        }
-    }
-
-    /// Those whose operations end now, and how.
-    struct Endings: Sendable {
-        private var waiting: [(Waiter, Failure?)] = []
-
-        /// Adds somebody whose operation ends so; nil is success.
-        mutating func add(_ waiter: Waiter?, _ failure: Failure? = nil) {
-            if let waiter { waiting.append((waiter, failure)) }
-        }
-
-        var isEmpty: Bool { waiting.isEmpty }
-
-        /// Resumes them. Never under a lock.
-        func perform() {
-            for (waiter, failure) in waiting { waiter.resume(failure) }
-        }
-    }
-
-    /// What the loop does next. Plain numbers, since every event of every socket makes some of them.
-    enum Step: Sendable {
-        case nothing
-        case end
-        case register(Int32)
-        case release(Int32?, isAbortive: Bool)
-        /// Tell what is in the outbox: on the loop, or elsewhere.
-        case deliver
-        case handOver
-        case flush(Int32)
-        case shutDown(Int32)
-        case resumeReader
-        case readForHandler(Int32, tick: UInt32)
-        case pullForHandler
-        case readForListeners(Int32, tick: UInt32)
-        case lendToListeners(Int32, tick: UInt32)
-        case cutForListeners(Int32)
-        case probe(Int32, tick: UInt32)
-        case discard(Int32, tick: UInt32)
-        case setTimer(Instant)
-        /// Reading has used up its turn's budget.
-        case yield
-    }
-
     // What every message touches comes first and stays together: with thousands of connections each line of memory
     // costs a miss.
     var read = ReadMachine()
@@ -112,6 +37,8 @@ struct StreamState: ~Copyable {
     private var hasGivenUp = false
     var finishers: [Waiter] = []
     var closers: [Waiter] = []
+    /// The family of the address that bind() gave.
+    var boundFamily: SocketAddress.Family?
     var connecting: Waiter?
     /// Names the connect under way for its cancellation.
     var connectTicket: Ticket?
@@ -186,7 +113,7 @@ struct StreamState: ~Copyable {
 
     /// What to do next with a connection that stays as it is.
     private mutating func ioStep(_ number: Int32, mayRead: Bool) -> Step {
-        if write.takeRoom() { outbox.emit(.drain) }
+        if write.hasMissedRoom, write.takeRoom() { outbox.emit(.drain) }
         if outbox.canDeliver { return deliverStep }
         if write.canFlush { return .flush(number) }
         return readStep(number, mayRead: mayRead) ?? timerStep()

@@ -53,8 +53,13 @@ final class RawSocket: Sendable {
 
     /// A stream socket that listens on a port that the system chooses.
     static func listening(on loopback: Loopback = .ipv4, backlog: Int32 = 16) throws -> RawSocket {
-        let socket = try opened(loopback.address(0), rawStream)
-        try socket.bind(loopback.address(0))
+        try listening(at: loopback.address(0), backlog: backlog)
+    }
+
+    /// A stream socket that listens at this address.
+    static func listening(at address: NetAddress, backlog: Int32 = 16) throws -> RawSocket {
+        let socket = try opened(address, rawStream)
+        try socket.bind(address)
         guard listen(socket.number, backlog) == 0 else { throw RawError("listen") }
         return socket
     }
