@@ -223,18 +223,6 @@ struct ProcessTests {
         await server.close()
     }
 
-    @Test(
-        "24. A peer that floods a socket that nobody reads fills the kernel's buffer, whose size we set, and no memory")
-    func flood_nobodyReads_isHeldBack() async throws {
-        let (connection, peer) = try await makeConnectionWithRawPeer(
-            serverOptions: TCPExtraOptions(receiveBufferSize: 50_000))
-        peer.setSendBuffer(50_000)
-        // Nothing reads: what does not fit into both kernels' buffers is not taken from the peer.
-        #expect(try await fillUntilStuck(peer) < 1_000_000)
-        #expect(connection.state.isConnected)
-        await connection.reset()
-    }
-
     @Test("24. No more connections are open than maxConnections says, however many peers come")
     func connections_areNeverMoreThanTheLimit() async throws {
         let (server, address) = try await makeServer()

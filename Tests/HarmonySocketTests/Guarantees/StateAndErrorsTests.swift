@@ -164,43 +164,6 @@ struct StateAndErrorsTests {
         await udp.close()
     }
 
-    @Test("18. The port you asked for is the port you get, or addressInUse", arguments: Loopback.allCases)
-    func port_askedFor_isGivenOrRefused(loopback: Loopback) async throws {
-        let port = try freePort(loopback)
-        let server = TCPSocketServer()
-        try await server.listen(loopback.address(port))
-        #expect(
-            try await server.getLocalAddress() == NetAddress(loopback.rawValue, port: port, family: loopback.family))
-        #expect(Kernel.option(.reuseAddress, of: await server.getSocketFd()) == 1)
-        #expect(Kernel.option(.reusePort, of: await server.getSocketFd()) == 0)
-        let second = TCPSocketServer()
-        let refused = await failure { () async throws(SocketError) in try await second.listen(loopback.address(port)) }
-        #expect(refused?.kind == .addressInUse)
-        let client = TCPSocket()
-        let bound = await failure { () async throws(SocketError) in try await client.bind(loopback.address(port)) }
-        #expect(bound?.kind == .addressInUse)
-        // A connection that we end first leaves the address in TIME_WAIT: it can be had again, unless told otherwise.
-        let serving = Task { try await server.serve { _ in } }
-        let peer = try await blocking { try RawSocket.connected(to: loopback.address(port)) }
-        _ = try await blocking { try peer.receiveAll() }
-        peer.close()
-        await server.close()
-        _ = await serving.result
-        let strict = TCPSocketServer()
-        try await strict.setExtraOptions(TCPExtraOptions(reuseAddress: false))
-        if isLinux {
-            let held = await failure { () async throws(SocketError) in try await strict.listen(loopback.address(port)) }
-            #expect(held?.kind == .addressInUse)
-        }
-        let again = TCPSocketServer()
-        try await again.listen(loopback.address(port))
-        await again.close()
-        let zone = await failure { () async throws(SocketError) in
-            try await TCPSocketServer().listen(NetAddress("fe80::1%nosuchzone"))
-        }
-        #expect(zone?.kind == .invalidArgument)
-    }
-
     @Test("19. An error says what was tried, on which address, what the system answered, and OpenHarmony's code")
     func errors_allKinds_sayWhatHappened() async throws {
         let port = try freePort()

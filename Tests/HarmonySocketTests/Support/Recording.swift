@@ -19,6 +19,30 @@ extension TCPPair {
     func other(_ side: Side) -> any StreamSocket { side == .client ? connection : client }
 }
 
+/// A connection, one end of which is under test: what is told to it is written down.
+struct TestedEnd: Sendable {
+    let pair: TCPPair
+    let socket: any StreamSocket
+    let other: any StreamSocket
+    let log = EventLog()
+
+    init(_ side: Side, recordsMessages: Bool = false) async throws {
+        pair = try await makeTCPPair()
+        socket = pair.tested(side)
+        other = pair.other(side)
+        record(socket, in: log)
+        if recordsMessages { HarmonySocketTests.recordMessages(socket, in: log) }
+    }
+
+    /// Checks what was told, once the loop has nothing more to tell.
+    func expect(_ events: [String], sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        try await settle(socket.eventLoop)
+        #expect(log.events == events, sourceLocation: sourceLocation)
+    }
+
+    func close() async { await pair.close() }
+}
+
 /// Writes every event but `message` of a stream socket into a log: "end", "close", "close:timedOut", "error:KIND", ...
 func record(_ socket: some StreamSocket, in log: EventLog) {
     socket.on(.end) { log.record("end") }

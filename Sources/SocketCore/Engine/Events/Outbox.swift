@@ -110,6 +110,11 @@ package struct Outbox: Sendable {
     private var restStart: Int32 = 0
     /// A delivery is under way.
     package private(set) var isDelivering = false
+    // Of what a peer can cause without end. Messages are not read before the others are told, so they need no limit.
+    private var waitingErrors: UInt8 = 0
+    private var waitingUrgent: UInt8 = 0
+    /// How many errors, and how many urgent bytes, wait at most for listeners that are slow; others are not told.
+    package static let noticeLimit: UInt8 = 64
 
     package init() {}
 
@@ -151,7 +156,17 @@ package struct Outbox: Sendable {
 
     /// Queues an event, if anybody listens.
     package mutating func emit(_ event: EngineEvent) {
-        if hasListener(event.kind) { append(.event(event)) }
+        guard hasListener(event.kind) else { return }
+        switch event {
+        case .error:
+            guard waitingErrors < Outbox.noticeLimit else { return }
+            waitingErrors += 1
+        case .urgent:
+            guard waitingUrgent < Outbox.noticeLimit else { return }
+            waitingUrgent += 1
+        default: break
+        }
+        append(.event(event))
     }
 
     /// Queues the last event. It is delivered even if nobody listens to it, since its delivery lets the others go.
@@ -170,6 +185,11 @@ package struct Outbox: Sendable {
         if !rest.isEmpty { first = takeFirstOfRest() }
         isDelivering = true
         guard case .event(let event) = item else { return Delivery(item: item, listeners: []) }
+        switch event {
+        case .error: waitingErrors -= 1
+        case .urgent: waitingUrgent -= 1
+        default: break
+        }
         return Delivery(item: item, listeners: hear(event.kind))
     }
 

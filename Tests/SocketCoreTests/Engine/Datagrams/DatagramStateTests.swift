@@ -78,6 +78,25 @@ import Testing
         #expect(subject.step() == "nothing")
     }
 
+    /// UDP cannot carry more than the loop's buffer holds; what a larger kind of datagram lost is told all the same.
+    @Test(arguments: [true, false])
+    func truncatedDatagram_isFlagged_toListenersAndReaders(_ isTruncated: Bool) throws {
+        let subject = try Subject()
+        let datagram = DatagramDriver.Datagram(bytes: [1], source: .loopback(.v4), isTruncated: isTruncated)
+        let heard = Journal<Bool>()
+        subject.state.outbox.add(
+            Listener(ticket: subject.state.nextTicket(), kind: .message, isOnce: true) { event in
+                if case .message(_, _, let isTruncated) = event { heard.note(isTruncated) }
+            })
+        subject.state.tell(datagram)
+        subject.state.outbox.beginDelivery()?.perform()
+        subject.state.outbox.endDelivery()
+        #expect(heard.entries == [isTruncated])
+        // Nobody listens any more: it is kept for who reads next.
+        subject.state.tell(datagram)
+        #expect(subject.state.takeKept()?.isTruncated == isTruncated)
+    }
+
     @Test func errors_areTakenFirst_once() throws {
         let subject = try Subject()
         subject.listen(.message)

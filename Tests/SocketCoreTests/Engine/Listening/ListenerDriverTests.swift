@@ -7,57 +7,6 @@ import Testing
         ListenerDriver(group: group) { $0 }
     }
 
-    /// From many threads at once: one listens, and the others are told so.
-    @Test func listen_fromManyThreads_succeedsOnce() async throws {
-        let group = EventLoopGroup(count: 1)
-        for _ in 0..<40 {
-            let driver = makeListener(group)
-            let outcomes = Mailbox<Failure?>()
-            for _ in 0..<3 {
-                try ProcessCalls.startThread("test-listen") {
-                    do throws(Failure) {
-                        try driver.listen(on: .loopback(.v4), backlog: 4)
-                        outcomes.put(nil)
-                    } catch {
-                        outcomes.put(error)
-                    }
-                }.get()
-            }
-            let failures = try await outcomes.take(3)
-            #expect(failures.filter { $0 == nil }.count == 1)
-            #expect(failures.filter { $0 == .alreadyBound }.count == 2)
-            let number = try #require(driver.descriptorNumber)
-            #expect(try SocketCalls.localAddress(number).get() == driver.localAddress)
-            try await bounded("close") { await driver.close() }
-        }
-    }
-
-    /// Whoever is first: afterwards it is closed, and stays so.
-    @Test func listen_againstClose_endsClosed() async throws {
-        let group = EventLoopGroup(count: 1)
-        for round in 0..<100 {
-            let driver = makeListener(group)
-            let closed = Mailbox<Void>()
-            let outcome = Mailbox<Failure?>()
-            try ProcessCalls.startThread("test-listen") {
-                do throws(Failure) {
-                    try driver.listen(on: .loopback(.v4), backlog: 4)
-                    outcome.put(nil)
-                } catch {
-                    outcome.put(error)
-                }
-            }.get()
-            for _ in 0..<(round * 13 % 300) { _ = Instant.now }
-            driver.close { closed.put(()) }
-            let failure = try await outcome.take()
-            try await closed.take("close")
-            #expect(failure == nil || failure == .closed)
-            #expect(driver.snapshot.isClosed)
-            #expect(driver.descriptorNumber == nil)
-            try await bounded("a second close") { await driver.close() }
-        }
-    }
-
     /// Unwatched it would be deaf for ever: it says why, and closes.
     @Test func listener_thatCannotBeWatched_isClosed() async throws {
         let driver = makeListener(RefusingPoller.makeGroup())
