@@ -20,8 +20,8 @@ import Testing
             server.overloadPolicy = policy
             server.on(.overload) { [overloads] in overloads.record($0) }
             let serve: @Sendable (TCPSocketConnection) -> Void = { [served] connection in
-                connection.on(.message) { connection.send($0.message) { _ in } }
                 served.record(connection)
+                connection.on(.message) { connection.send($0.message) { _ in } }
             }
             let server = server
             switch style {

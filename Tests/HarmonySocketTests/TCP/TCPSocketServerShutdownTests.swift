@@ -83,7 +83,10 @@ import Testing
         #expect(ContinuousClock.now - start >= timeout)
         #expect(server.connectionCount == 0)
         for peer in peers { #expect(throws: RawError.self) { try peer.receive() } }
-        if style == "serve" { #expect(try await ended.wait(count: 3) == [.aborted, .aborted, .aborted]) }
+        // Or a handler had not begun to wait.
+        if style == "serve" {
+            #expect(try await ended.wait(count: 3).allSatisfy { $0 == .aborted || $0 == .closed })
+        }
         if style == "events" { #expect(try await ended.wait(count: 3) == [nil, nil, nil]) }
         for connection in taken.events { #expect(connection.state.isClose) }
         _ = await work?.result

@@ -12,10 +12,12 @@ import Testing
         try driver.bind(to: .loopback(.v4))
         let address = try #require(driver.localAddress)
         driver.receive(timeout: nil) { result in
-            if case .failure(let failure) = result { story.put("receive: \(failure)") }
+            // Before the loop found out, or later.
+            if case .failure(.aborted) = result { story.put("receive") }
+            if case .failure(.closed) = result { story.put("receive") }
         }
         let failure = Failure.system(.noSpace, .epoll)
-        #expect(Set(try await story.take(3)) == ["\(failure)", "receive: \(Failure.aborted())", "close"])
+        #expect(Set(try await story.take(3)) == ["\(failure)", "receive", "close"])
         #expect(driver.snapshot.isClosed)
         #expect(driver.lastError == failure)
         try await eventually("the descriptor is given back") { OpenSockets.count(touching: [address.port]) == 0 }

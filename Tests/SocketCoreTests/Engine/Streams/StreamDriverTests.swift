@@ -138,7 +138,8 @@ import Testing
         #expect(connected.contents.isEmpty)
         if isClosed {
             try await bounded("close") { await driver.close() }
-            #expect(throws: Failure.aborted()) { try connected.contents.first?.get() }
+            let outcome = try await connected.take()
+            #expect(throws: Failure.aborted()) { try outcome.get() }
         }
         mayEnd.add()
         if isClosed {
