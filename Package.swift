@@ -36,6 +36,8 @@ let package = Package(
         example("udp-echo-server"),
         example("udp-client"),
         example("chat-server"),
+        example("line-server"),
+        example("http-get"),
         example("port-forwarder"),
         example("file-send"),
         example("file-receive"),

@@ -26,6 +26,9 @@ public func say(_ line: String) { StandardOutput.writeNow(Array((line + "\n").ut
 /// Prints a line about something that went wrong to standard error.
 public func complain(_ line: String) { _ = writeAll(Array("\(programName): \(line)\n".utf8), to: 2) }
 
+/// Prints text to standard error as it is: what is worth knowing, and no part of the output.
+public func note(_ text: String) { _ = writeAll(Array(text.utf8), to: 2) }
+
 /// Ends the program with a line about what went wrong, and a status that says so.
 public func fail(_ line: String, status: Int32 = 1) -> Never {
     complain(line)

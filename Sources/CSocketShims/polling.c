@@ -37,12 +37,17 @@ int csocket_epoll_create(void) {
     return poller < 0 ? -errno : poller;
 }
 
-int csocket_epoll_add(int poller, int descriptor, uint64_t token) {
-    struct epoll_event event = {
-        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
-        .data.u64 = token,
-    };
+static int epoll_add(int poller, int descriptor, uint32_t events, uint64_t token) {
+    struct epoll_event event = {.events = events | EPOLLET, .data.u64 = token};
     return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) < 0 ? -errno : 0;
+}
+
+int csocket_epoll_add(int poller, int descriptor, uint64_t token) {
+    return epoll_add(poller, descriptor, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI, token);
+}
+
+int csocket_epoll_add_wakeup(int poller, int receiver, uint64_t token) {
+    return epoll_add(poller, receiver, EPOLLIN, token);
 }
 
 int csocket_epoll_remove(int poller, int descriptor) {
@@ -74,6 +79,9 @@ int csocket_epoll_add(int poller, int descriptor, uint64_t token) {
     (void)poller, (void)descriptor, (void)token;
     return -ENOSYS;
 }
+int csocket_epoll_add_wakeup(int poller, int receiver, uint64_t token) {
+    return csocket_epoll_add(poller, receiver, token);
+}
 int csocket_epoll_remove(int poller, int descriptor) {
     (void)poller, (void)descriptor;
     return -ENOSYS;
@@ -102,6 +110,12 @@ int csocket_kqueue_add(int poller, int descriptor, uint64_t token) {
     return kevent(poller, changes, 2, NULL, 0, NULL) < 0 ? -errno : 0;
 }
 
+int csocket_kqueue_add_wakeup(int poller, int receiver, uint64_t token) {
+    struct kevent change;
+    EV_SET(&change, receiver, EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0, (void *)(uintptr_t)token);
+    return kevent(poller, &change, 1, NULL, 0, NULL) < 0 ? -errno : 0;
+}
+
 int csocket_kqueue_wait(int poller, csocket_kevent *events, int capacity, int64_t nanoseconds) {
     struct kevent native[BATCH];
     struct timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
@@ -123,6 +137,9 @@ int csocket_kqueue_create(void) { return -ENOSYS; }
 int csocket_kqueue_add(int poller, int descriptor, uint64_t token) {
     (void)poller, (void)descriptor, (void)token;
     return -ENOSYS;
+}
+int csocket_kqueue_add_wakeup(int poller, int receiver, uint64_t token) {
+    return csocket_kqueue_add(poller, receiver, token);
 }
 int csocket_kqueue_wait(int poller, csocket_kevent *events, int capacity, int64_t nanoseconds) {
     (void)poller, (void)events, (void)capacity, (void)nanoseconds;

@@ -27,22 +27,36 @@ static ssize_t outcome(ssize_t result) {
     return result < 0 ? -errno : result;
 }
 
-#if !defined(__linux__)
-static int prepare(int descriptor) {
-    int on = 1;
-    if (fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0 || fcntl(descriptor, F_SETFL, O_NONBLOCK) < 0) {
-        int error = errno;
-        close(descriptor);
-        return -error;
-    }
+int csocket_prepare(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0 || fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
 #ifdef SO_NOSIGPIPE
     // EINVAL: the peer has already reset the connection; the first call on it will say so.
+    int on = 1;
     (void)setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
-    (void)on;
-    return descriptor;
+    return 0;
+}
+
+#if !defined(__linux__)
+static int prepare(int descriptor) {
+    int result = csocket_prepare(descriptor);
+    if (result == 0) return descriptor;
+    close(descriptor);
+    return result;
 }
 #endif
+
+int csocket_inspect(int descriptor, int *kind, int *listening) {
+    int type = 0;
+    socklen_t length = sizeof type;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return -errno;
+    *kind = type == SOCK_STREAM ? CSOCKET_STREAM : type == SOCK_DGRAM ? CSOCKET_DATAGRAM : 0;
+    length = sizeof *listening;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, listening, &length) < 0) return -errno;
+    return 0;
+}
 
 int csocket_open(int family, int kind) {
     int domain = family == CSOCKET_FAMILY_IPV6 ? AF_INET6 : AF_INET;

@@ -21,6 +21,8 @@ typedef struct {
 // epoll(7), edge-triggered, both directions at once. -ENOSYS on systems without it.
 int csocket_epoll_create(void);
 int csocket_epoll_add(int poller, int descriptor, uint64_t token);
+// Watches a wake-up's receiver: for reading only, since it is writable from the start and would end the first wait.
+int csocket_epoll_add_wakeup(int poller, int receiver, uint64_t token);
 int csocket_epoll_remove(int poller, int descriptor);
 // Waits for `nanoseconds` (below zero: without end) and returns how many of `events` were filled.
 int csocket_epoll_wait(int poller, csocket_event *events, int capacity, int64_t nanoseconds);
@@ -35,6 +37,7 @@ typedef struct {
 } csocket_kevent;
 int csocket_kqueue_create(void);
 int csocket_kqueue_add(int poller, int descriptor, uint64_t token);
+int csocket_kqueue_add_wakeup(int poller, int receiver, uint64_t token);
 int csocket_kqueue_wait(int poller, csocket_kevent *events, int capacity, int64_t nanoseconds);
 
 // poll(2), level-triggered. `entries[i].events` is what to watch for, `revents` what is there, in the vocabulary above.

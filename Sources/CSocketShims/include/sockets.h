@@ -21,6 +21,10 @@ enum {
 // Every descriptor made here is close-on-exec and nonblocking, and never raises SIGPIPE.
 int csocket_open(int family, int kind);
 int csocket_accept(int descriptor, csocket_address *peer);
+// What a descriptor from outside is: `*kind` is one of the above or 0.
+int csocket_inspect(int descriptor, int *kind, int *listening);
+// Makes such a descriptor what the others are made.
+int csocket_prepare(int descriptor);
 int csocket_bind(int descriptor, const csocket_address *address);
 int csocket_connect(int descriptor, const csocket_address *address);
 int csocket_listen(int descriptor, int backlog);

@@ -51,8 +51,8 @@ extension NetAddress {
         return address
     }
 
-    /// The literal as bytes, or the name to look up.
-    func target() throws(Failure) -> ConnectTarget {
+    /// The literal as bytes, or the name to look up, with who is asked for its addresses.
+    func target(_ resolver: NameResolver? = nil) throws(Failure) -> ConnectTarget {
         guard let port = UInt16(exactly: port) else {
             throw .invalidArgument(.init("port", "\(port) is not between 0 and 65535"))
         }
@@ -61,11 +61,13 @@ extension NetAddress {
         guard isPlausibleName else {
             throw .invalidArgument(.init("address", "\"\(address)\" is neither an IP address nor a host name"))
         }
-        switch family {
-        case .ipv4: return .name(address, port: port, families: [.ipv4])
-        case .ipv6: return .name(address, port: port, families: [.ipv6])
-        case .domain, nil: return .name(address, port: port, families: [.ipv4, .ipv6])
-        }
+        let families: Set<HappyEyeballsFamily> =
+            switch family {
+            case .ipv4: [.ipv4]
+            case .ipv6: [.ipv6]
+            case .domain, nil: [.ipv4, .ipv6]
+            }
+        return .name(address, port: port, families: families, resolver: resolver)
     }
 
     private func parsed(_ port: UInt16) throws(Failure) -> SocketAddress? {

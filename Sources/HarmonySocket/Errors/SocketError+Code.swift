@@ -23,7 +23,7 @@ extension SocketError {
         case .aborted: return base + 103
         case .alreadyConnected: return base + 106
         case .notConnected: return base + 107
-        case .timedOut: return base + 110
+        case .timedOut, .lookUpTimedOut: return base + 110
         case .cancelled: return base + 125
         case .system, .option, .connect: return base + (systemError?.linuxNumber ?? 5)
         }

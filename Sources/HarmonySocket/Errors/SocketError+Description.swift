@@ -33,6 +33,9 @@ extension SocketError: CustomStringConvertible {
         case .optionTooLate(let option): "\(option.rawValue): can only be set before bind, listen and connect"
         case .handler(let thrown): "the handler threw \(thrown)"
         case .connect(let attempts): SocketError.text(of: attempts)
+        case .lookUpTimedOut(let name, let attempts):
+            "timed out while \(name) was looked up"
+                + (attempts.isEmpty ? "" : "; until then: \(SocketError.text(of: attempts))")
         }
     }
 
@@ -40,10 +43,19 @@ extension SocketError: CustomStringConvertible {
         (option.map { "\($0.rawValue): " } ?? "") + "\(error.message) (\(error.name))"
     }
 
+    /// The reasons, each with the addresses that it holds for: many dead addresses are dead in few ways. The port is the
+    /// same for all, and said elsewhere.
     private static func text(of attempts: [ConnectAttempt]) -> String {
-        let parts = attempts.map { text(of: $0.error, $0.setup?.option) }
-        guard attempts.count > 1 else { return parts.first ?? "" }
-        return zip(attempts, parts).map { "\($0.address) \($1)" }.joined(separator: "; ")
+        var reasons: [(text: String, hosts: [String])] = []
+        for attempt in attempts {
+            let text = text(of: attempt.error, attempt.setup?.option)
+            let index = reasons.firstIndex { $0.text == text } ?? reasons.endIndex
+            if index == reasons.endIndex { reasons.append((text, [])) }
+            reasons[index].hosts.append(attempt.address.host)
+        }
+        if attempts.count == 1, let only = reasons.first { return only.text }
+        let parts = reasons.map { "\($0.text) at \($0.hosts.joined(separator: ", "))" }
+        return "\(attempts.count) addresses failed: " + parts.joined(separator: "; ")
     }
 }
 
@@ -51,6 +63,8 @@ extension SocketError: CustomStringConvertible {
 public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     /// Giving a socket an address.
     case bind
+    /// Asking a `SystemResolver` for the addresses of a name.
+    case resolve = "look-up"
     /// Reaching a peer.
     case connect
     /// Waiting for peers.
@@ -79,11 +93,17 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case getInfo = "get info"
     /// Serving a connection.
     case serve
+    /// Letting a server's connections come to their end.
+    case shutdown
+    /// Taking a descriptor over.
+    case adopt
+    /// Giving a descriptor up.
+    case detach
 
     /// The operation that a failure can only be of; nil where it can be of several.
     init?(_ failure: Failure) {
         switch failure {
-        case .connect, .unknownHost, .resolver: self = .connect
+        case .connect, .lookUpTimedOut, .unknownHost, .resolver: self = .connect
         case .option, .optionTooLate: self = .setOptions
         case .handler: self = .serve
         case .system(_, let call, _, _):
@@ -105,6 +125,7 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
         switch self {
         case .connect, .send: "to"
         case .receive: "from"
+        case .resolve: "of"
         default: "on"
         }
     }
@@ -126,5 +147,12 @@ public struct ConnectAttemptInfo: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// `127.0.0.1:1: connection refused (ECONNREFUSED) after 0.1 ms`.
-    public var description: String { "\(address): \(error) after \(duration)" }
+    public var description: String { "\(address): \(error) after \(rounded(duration))" }
+
+    /// `0.1 ms`, `5.0 s`.
+    private func rounded(_ duration: Duration) -> String {
+        let (amount, unit) =
+            duration < .seconds(1) ? (duration / .milliseconds(1), "ms") : (duration / .seconds(1), "s")
+        return "\((amount * 10).rounded() / 10) \(unit)"
+    }
 }

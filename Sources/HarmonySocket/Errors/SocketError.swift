@@ -102,7 +102,7 @@ public struct SocketError: Error, Sendable {
         case .closed: .closed
         case .aborted: .aborted
         case .cancelled: .cancelled
-        case .timedOut: .timedOut
+        case .timedOut, .lookUpTimedOut: .timedOut
         case .notConnected: .notConnected
         case .alreadyConnected: .alreadyConnected
         case .alreadyBound: .alreadyBound
@@ -118,6 +118,9 @@ public struct SocketError: Error, Sendable {
         case .system, .option, .connect: systemError.map(\.kind) ?? .system
         }
     }
+
+    /// Whether our own close() or reset() ended the call: an iteration does not fail by it, but ends.
+    var isOurEnd: Bool { kind == .closed || kind == .aborted }
 
     /// What the system answered; nil for a failure that is none of the system's. When connecting to several addresses
     /// failed, the answer of the last.
@@ -158,10 +161,21 @@ public struct SocketError: Error, Sendable {
         }
     }
 
-    /// Every address that a connect tried, as they failed; those that still ran when time was over come last. Empty for
-    /// other failures, and when time was over before anything was tried.
+    /// Every address that a connect tried, in the order in which they failed; those that still ran when time was over come
+    /// last. Empty for other failures, and when time was over before anything was tried.
+    ///
+    /// ```swift
+    /// do {
+    ///     try await tcp.connect(to: NetAddress("example.org", port: 7007))
+    /// } catch {
+    ///     for attempt in error.attempts { print(attempt) }  // 192.0.2.1:7007: timed out (ETIMEDOUT) after 5.0 s
+    /// }
+    /// ```
     public var attempts: [ConnectAttemptInfo] {
-        if case .connect(let attempts) = failure { attempts.map(ConnectAttemptInfo.init) } else { [] }
+        switch failure {
+        case .connect(let attempts), .lookUpTimedOut(_, let attempts): attempts.map(ConnectAttemptInfo.init)
+        default: []
+        }
     }
 }
 

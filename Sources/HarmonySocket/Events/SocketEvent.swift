@@ -75,7 +75,8 @@ extension SocketEvent where Socket: StreamSocket, Payload == SocketMessageInfo {
 }
 
 extension SocketEvent where Socket: StreamSocket, Payload == UInt8? {
-    /// The peer sent a byte of urgent data (tcp(7)): that byte, or nil when it is in the stream, as `oobInline` says.
+    /// The peer sent a byte of urgent data (tcp(7)): that byte, or nil when it is in the stream, as `oobInline` says;
+    /// then it is told until the byte is read, perhaps more than once.
     public static var urgent: SocketEvent {
         SocketEvent(.urgent) { listener in
             { event in

@@ -40,7 +40,8 @@ public final class SocketEventLoop: TaskExecutor {
     /// The public face of a loop.
     static func face(of loop: EventLoop) -> SocketEventLoop {
         guard let face = loop.executor as? SocketEventLoop else {
-            // Every loop gets its face when its group is made, and keeps it while a socket keeps the group.
+            // Out of any program's reach: a SocketEventLoopGroup gives each loop its face before it can make a socket, and
+            // a socket keeps the group, which keeps the faces. Only a mistake of ours in that gets here.
             preconditionFailure("a loop without a face")
         }
         return face

@@ -1,21 +1,22 @@
 internal import SocketCore
 
 extension StreamSocket {
-    /// The bytes that arrive, one by one, until the peer ends its direction.
+    /// The bytes that arrive, one by one, until the peer ends its direction or we close the socket.
     ///
     /// They come out of a chunk, so a byte costs no call. When the loop ends early the rest of the chunk is the next
-    /// reader's. Throws as `receive`; a cancelled iteration leaves the socket open.
+    /// reader's. Throws as `messages`; a cancelled iteration leaves the socket open.
     ///
     /// ```swift
     /// for try await byte in tcp.bytes where byte == 0 { break }
     /// ```
     public var bytes: StreamBytes { StreamBytes(stream: stream) }
 
-    /// The lines of text that arrive, without their ends (LF or CRLF), until the peer ends its direction.
+    /// The lines of text that arrive, without their ends (LF or CRLF), until the peer ends its direction or we close the
+    /// socket.
     ///
     /// What comes after the last end is a line too, unless it is empty. A line may have `maxLength` bytes, 64 KiB unless
     /// you say otherwise. Whatever is behind a line stays for the next reader. Throws `.messageTooLong` for a longer
-    /// line, `.malformed` for one that is not whole UTF-8, and otherwise as `receive`; a cancelled iteration leaves the
+    /// line, `.malformed` for one that is not whole UTF-8, and otherwise as `messages`; a cancelled iteration leaves the
     /// socket open.
     ///
     /// ```swift
@@ -40,12 +41,16 @@ public struct StreamBytes: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol {
         fileprivate let chunk: Chunk
 
-        /// The next byte; nil at the end of input.
+        /// The next byte; nil at the end of input, and when we have closed the socket.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> UInt8? {
             if let byte = chunk.take() { return byte }
-            try await chunk.refill(isolation: actor)
+            do throws(SocketError) {
+                try await chunk.refill(isolation: actor)
+            } catch  where error.isOurEnd {
+                return nil
+            }
             return chunk.take()
         }
     }
@@ -92,7 +97,7 @@ public struct StreamLines: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol {
         let lines: StreamLines
 
-        /// The next line; nil at the end of input.
+        /// The next line; nil at the end of input, and when we have closed the socket.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> String? {
@@ -115,6 +120,8 @@ public struct StreamLines: AsyncSequence, Sendable {
         } catch  where error.kind == .incomplete {
             // The last line has no end.
             return try await stream.pull(ReadRequest(.some(upTo: maxLength)), nil)
+        } catch  where error.isOurEnd {
+            return nil
         }
     }
 }

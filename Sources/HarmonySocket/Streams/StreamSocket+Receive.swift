@@ -38,9 +38,10 @@ extension StreamSocket {
         }
     }
 
-    /// What arrives, until the peer ends its direction. Nothing is read ahead: a slow loop slows the sender down.
+    /// What arrives, until the peer ends its direction or we close the socket. Nothing is read ahead: a slow loop slows
+    /// the sender down.
     ///
-    /// Throws what `receive` throws: `.aborted` or `.closed` when we close the socket ourselves.
+    /// Throws what `receive` throws, but for our own close() and reset(), which end it.
     ///
     /// ```swift
     /// for try await chunk in tcp.messages {
@@ -80,7 +81,7 @@ extension StreamHandle {
     }
 }
 
-/// What arrives on a stream socket, chunk by chunk, until the peer ends its direction.
+/// What arrives on a stream socket, chunk by chunk, until the peer ends its direction or we close the socket.
 ///
 /// ## Cancellation
 /// A cancelled iteration throws `.cancelled`, and leaves the socket and its bytes to the next reader.
@@ -99,11 +100,16 @@ public struct StreamMessages: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol {
         let stream: StreamHandle
 
-        /// The next chunk; nil at the end of input. Waits and fails as `receive` does.
+        /// The next chunk; nil at the end of input, and when we have closed the socket. Waits and fails as `receive`
+        /// does otherwise.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> SocketMessageInfo? {
-            try await stream.receive(until: .never, isEager: false, isolation: actor)
+            do throws(SocketError) {
+                return try await stream.receive(until: .never, isEager: false, isolation: actor)
+            } catch  where error.isOurEnd {
+                return nil
+            }
         }
     }
 }

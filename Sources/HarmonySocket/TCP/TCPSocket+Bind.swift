@@ -3,6 +3,11 @@ internal import SocketCore
 extension TCPSocket {
     /// Gives the socket a local address, before it connects. Optional: connect chooses one.
     ///
+    /// ```swift
+    /// try await tcp.bind(NetAddress("192.0.2.2", port: 40_000))
+    /// try await tcp.connect(to: NetAddress("example.org", port: 7007))  // over IPv4, from 192.0.2.2:40000
+    /// ```
+    ///
     /// The port you ask for is the port you get; port 0 lets the system choose (bind(2)). Names are not looked up, but
     /// for `localhost`.
     ///

@@ -16,9 +16,20 @@ public final class TCPSocket: StreamSocket {
     /// The engine's part of this socket. Of no use outside of the library.
     public let stream: StreamHandle
 
-    /// Makes a socket without an address, on a loop of `group`.
-    public init(group: SocketEventLoopGroup = .shared) {
+    /// Who knows the addresses of host names.
+    public let resolver: any SocketResolver
+
+    /// Makes a socket without an address, on a loop of `group`. `resolver` is asked for the addresses of the host that
+    /// it connects to.
+    public init(group: SocketEventLoopGroup = .shared, resolver: any SocketResolver = SystemResolver()) {
+        self.resolver = resolver
         stream = StreamHandle(driver: StreamDriver(group: group.core))
+    }
+
+    /// A socket that is connected already.
+    init(driver: StreamDriver) {
+        resolver = SystemResolver()
+        stream = StreamHandle(driver: driver)
     }
 
     deinit {

@@ -15,7 +15,9 @@ extension TCPSocketServer {
     /// }
     /// ```
     ///
-    /// Returns when the server is closed and every handler has ended.
+    /// Returns when the server is closed and every handler has ended; `shutdown(timeout:)` gives them a limit.
+    ///
+    /// Accepts and iterations of `connections` that wait already are served first; later ones fail with `.invalidState`.
     ///
     /// - Throws: `.invalidState` before listen, or while a `connect` listener or another serve takes the connections;
     ///   `.closed` after close; `.cancelled` when the task was cancelled.
@@ -86,8 +88,9 @@ extension TCPSocketServer {
 
     /// The connections, as they come. Nothing is accepted ahead: a slow loop leaves peers in the kernel's backlog.
     ///
-    /// Ends when the server is closed. A connection that the loop drops is closed. Throws `.invalidState` before
-    /// listen, and while `serve` or a `connect` listener takes the connections.
+    /// Ends when the server is closed. A connection that the loop drops is closed. Each step is an `accept`, and follows
+    /// its rules: it throws `.invalidState` before listen, and while a `connect` listener or `serve` takes the
+    /// connections; several iterations and accepts share them, in order.
     ///
     /// ```swift
     /// for try await client in server.connections {
@@ -109,7 +112,7 @@ public struct TCPConnections: AsyncSequence, Sendable {
 
     let server: TCPSocketServer
 
-    /// Starts an iteration. Two iterations of one server share its connections.
+    /// Starts an iteration. Iterations and accepts of one server share its connections.
     public func makeAsyncIterator() -> Iterator { Iterator(server: server) }
 
     /// Takes one connection after the other.
@@ -123,9 +126,7 @@ public struct TCPConnections: AsyncSequence, Sendable {
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> TCPSocketConnection? {
             do throws(SocketCore.Failure) {
-                let connection = TCPSocketConnection(driver: try await server.driver.accept())
-                connection.stream.driver.startWatchingWhenUsed()
-                return connection
+                return TCPSocketConnection(pulled: try await server.driver.accept())
             } catch .closed {
                 return nil
             } catch .aborted {

@@ -30,8 +30,8 @@ extension SocketEvent where Socket == TCPSocketServer, Payload == SocketError {
 extension TCPSocketServer {
     /// Adds a listener, behind those that the event has already.
     ///
-    /// Connections are accepted while a `connect` listener exists, or somebody pulls them. A listener that is added
-    /// while `serve` runs takes effect when that ends.
+    /// Connections are accepted while a `connect` listener exists, or somebody pulls them. One that is added while
+    /// `serve` runs, or while an `accept` or a step of `connections` waits, takes effect when that has ended.
     @discardableResult
     public func on<Payload>(
         _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable (Payload) -> Void

@@ -6,7 +6,8 @@ extension TCPSocketServer {
     /// The port you ask for is the port you get; port 0 lets the system choose, and `localAddress` tells. An address
     /// that a past connection still holds is taken over, unless the options say `reuseAddress: false`.
     ///
-    /// An IPv6 wildcard (`::`) serves IPv4 too, where the system is set up so; the option `ipv6Only` settles it. Names are not looked up, but for
+    /// The IPv6 wildcard (`::`) serves IPv4 too, whatever the system's default is, unless the option `ipv6Only` says
+    /// otherwise; IPv4 peers then have addresses such as `::ffff:192.0.2.1`. Names are not looked up, but for
     /// `localhost`. A server listens once, on one address. `backlog` is how many connections the kernel holds until
     /// they are accepted: 511 unless said otherwise, above 0, and capped by the kernel (listen(2),
     /// `net.core.somaxconn`).

@@ -2,8 +2,9 @@ internal import SocketCore
 
 /// A TCP server, in the style of OpenHarmony.
 ///
-/// Connections go to listeners of `connect`, to `serve`, or to a loop over `connections`. Any thread may call anything
-/// at any time. A listening server with a listener, or with a call under way, stays alive until it is closed; without
+/// Connections go one way at a time: to listeners of `connect`, to `serve`, or to those who pull them with `accept` and
+/// `connections`. While a `connect` listener exists, or `serve` runs, pulling fails with `.invalidState`; a listener that
+/// is added while a pull waits takes effect when that has ended. Any thread may call anything at any time. A listening server with a listener, or with a call under way, stays alive until it is closed; without
 /// either it closes when its last reference goes.
 ///
 /// ```swift
@@ -17,8 +18,13 @@ public final class TCPSocketServer: Sendable {
 
     /// Makes a server that does not listen yet. Its connections are spread over the loops of `group`.
     public init(group: SocketEventLoopGroup = .shared) {
-        driver = ListenerDriver(group: group.core) { TCPSocketConnection(driver: $0) }
+        driver = ListenerDriver(group: group.core, makeFace: TCPSocketServer.makeFace)
     }
+
+    init(driver: ListenerDriver) { self.driver = driver }
+
+    /// The public object of a connection that goes to listeners.
+    static let makeFace: @Sendable (StreamDriver) -> any AnyObject & Sendable = { TCPSocketConnection(driver: $0) }
 
     deinit {
         driver.handleReleased()

@@ -21,7 +21,7 @@ extension UDPSocket {
     ///   `.timedOut`; `.cancelled`; `.aborted` when close() could not send it in time; `.closed` after close.
     ///
     /// ## Events
-    /// `listening` when it had to bind. `error`, later, when the receiver's system refuses the datagram (ICMP).
+    /// `listening` when it had to bind, before this call ends. `error`, later, when the receiver's system refuses the datagram (ICMP).
     /// `drain`, when the queue had been above `highWaterMark` and has fallen to half of it.
     ///
     /// ## Cancellation

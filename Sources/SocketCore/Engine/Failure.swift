@@ -42,6 +42,8 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case handler(String)
     /// No attempt to connect succeeded. Never empty.
     case connect([ConnectAttempt])
+    /// Time ran out while the name was looked up; what was tried until then.
+    case lookUpTimedOut(name: String, [ConnectAttempt])
 
     /// Why a call does not fit.
     package enum Reason: String, Sendable, Hashable {
@@ -49,7 +51,7 @@ package indirect enum Failure: Error, Sendable, Hashable {
         case framed = "a framing is set, and part of a message cannot be sent"
         case finished = "our direction has been ended with finish()"
         case notBound = "the socket has no address yet; bind, listen or connect first"
-        case taken = "connections go to the connect listener or to another serve or connections"
+        case taken = "connections go to the connect listener or to serve"
     }
 
     /// A rejected value.

@@ -25,7 +25,7 @@ import Testing
         #expect(error.attempts.count == 1)
         #expect(attempt.address.description == address.description)
         #expect(attempt.error.name == "ECONNREFUSED")
-        #expect(attempt.duration >= .zero && attempt.duration < .seconds(5))
+        #expect(attempt.duration >= .zero && attempt.duration < .seconds(20))
         #expect(attempt.description.hasPrefix("\(address): connection refused (ECONNREFUSED) after "))
     }
 
@@ -41,7 +41,8 @@ import Testing
         #expect(!addresses.isEmpty && addresses.isSubset(of: ["127.0.0.1", "::1"]))
         #expect(error.attempts.allSatisfy { $0.address.port == port && $0.error.name == "ECONNREFUSED" })
         if error.attempts.count > 1 {
-            for attempt in error.attempts { #expect(error.message.contains("\(attempt.address) connection refused")) }
+            let hosts = error.attempts.map(\.address.address).joined(separator: ", ")
+            #expect(error.message == "2 addresses failed: connection refused (ECONNREFUSED) at \(hosts)")
         }
     }
 

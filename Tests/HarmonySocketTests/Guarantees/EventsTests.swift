@@ -173,7 +173,7 @@ struct EventsTests {
         }
     }
 
-    @Test("10. One message a datagram, empty ones too; an unbound socket that sends is listening first")
+    @Test("10. One message a datagram, empty ones too")
     func datagrams_emptyAndNot_oneMessageEach() async throws {
         for loopback in Loopback.allCases {
             let receiver = UDPSocket()
@@ -182,15 +182,33 @@ struct EventsTests {
             try await receiver.bind(loopback.address())
             let address = try await receiver.getLocalAddress()
             let sender = UDPSocket()
-            let listening = EventRecorder<Bool>()
-            sender.on(.listening) { listening.record(true) }
             for size in [0, 1, 0, 1000, 0, 65_507] {
                 try await sender.send([UInt8](repeating: 1, count: size), to: address)
             }
             #expect(try await heard.wait(count: 6) == [0, 1, 0, 1000, 0, 65_507])
-            #expect(try await listening.wait(count: 1).count == 1)
             await sender.close()
             await receiver.close()
+        }
+    }
+
+    /// Whatever becomes of the datagram, and wherever listeners run.
+    @Test(
+        "10. The first send of an unbound socket is listening first: told before the send ends",
+        arguments: Loopback.allCases, [true, false])
+    func listening_ofAnUnboundSend_comesBeforeItsEnd(_ loopback: Loopback, _ isHandedOver: Bool) async throws {
+        let peer = try RawSocket.datagram(on: loopback)
+        // One that the options do not allow to be sent.
+        let refused = loopback == .ipv4 ? NetAddress("255.255.255.255", port: 9) : nil
+        for destination in [loopback.address(peer.port), refused].compactMap({ $0 }) {
+            let sender = UDPSocket()
+            let heard = EventRecorder<String>()
+            if isHandedOver { sender.deliver(on: .queue { startThread($0) }) }
+            sender.on(.listening) { heard.record("listening") }
+            try? await sender.send("x", to: destination)
+            heard.record("sent")
+            try? await sender.send("x", to: destination)
+            #expect(heard.events == ["listening", "sent"])
+            await sender.close()
         }
     }
 
@@ -210,15 +228,15 @@ struct EventsTests {
             // Read to nil.
             try peer.send("abc")
             peer.finish()
-            #expect(try await connection.receive(timeout: .seconds(5))?.text == "abc")
-            #expect(try await connection.receive(timeout: .seconds(5)) == nil)
+            #expect(try await connection.receive(timeout: .seconds(20))?.text == "abc")
+            #expect(try await connection.receive(timeout: .seconds(20)) == nil)
         case 2:
             // Read to the last byte, and not asked whether more comes.
             try peer.send("abc")
             peer.finish()
             try await eventually("the end has arrived") { await Kernel.hasEnded(connection.descriptor) }
             #expect(heard.events.isEmpty)
-            #expect(try await connection.receive(timeout: .seconds(5))?.text == "abc")
+            #expect(try await connection.receive(timeout: .seconds(20))?.text == "abc")
         default:
             connection.on(.message) { heard.record($0.text ?? "") }
             try peer.send("abc")
@@ -280,12 +298,10 @@ struct EventsTests {
         let heard = EventRecorder<String>()
         connection.on(.error) { heard.record("error \($0.kind)") }
         connection.on(.close) { heard.record("close \($0.error.map { "\($0.kind)" } ?? "")") }
-        let pending = Task { try await connection.receive() }
-        try await eventually("the receive is pending") {
-            // A second, impatient one is refused its turn without disturbing the first.
-            await failure { () async throws(SocketError) in try await connection.receive(timeout: .zero) }?.kind
-                == .timedOut
-        }
+        let pending = try await startWaiting(on: connection.eventLoop) { try await connection.receive() }
+        // A second, impatient one is refused its turn without disturbing the first.
+        let refused = await failure { () async throws(SocketError) in try await connection.receive(timeout: .zero) }
+        #expect(refused?.kind == .timedOut)
         peer.reset()
         let error = await pending.result.failure as? SocketError
         #expect(error?.kind == .connectionReset)
@@ -315,9 +331,9 @@ struct EventsTests {
         let heard = EventRecorder<String>()
         let pulled = EventRecorder<String>()
         connection.receive { pulled.record((try? $0.get())?.text ?? "failed") }
-        let pending = Task { pulled.record(try await connection.receive()?.text ?? "nil") }
-        // Queued behind the first as soon as it shows in an order that nothing else could have made.
-        try await Task.sleep(for: .milliseconds(20))
+        let pending = try await startWaiting(on: connection.eventLoop) {
+            pulled.record(try await connection.receive()?.text ?? "nil")
+        }
         connection.on(.message) { heard.record($0.text ?? "") }
         let refused = await failure { () async throws(SocketError) in try await connection.receive() }
         #expect(refused?.kind == .invalidState)
@@ -331,7 +347,7 @@ struct EventsTests {
         #expect(heard.events == ["three"])
         connection.off(.message)
         try peer.send("four")
-        #expect(try await connection.receive(timeout: .seconds(5))?.text == "four")
+        #expect(try await connection.receive(timeout: .seconds(20))?.text == "four")
         await connection.close()
     }
 
@@ -348,8 +364,29 @@ struct EventsTests {
         try await heard.wait(for: "two")
         first.off(.message)
         try await second.send("three", to: address)
-        #expect(try await first.receive(timeout: .seconds(5)).text == "three")
+        #expect(try await first.receive(timeout: .seconds(20)).text == "three")
         await first.close()
         await second.close()
+    }
+
+    @Test("13. On a server too: a pull is refused beside a listener, and goes first when it waited before")
+    func accept_besideAListener_isRefusedOrGoesFirst() async throws {
+        let (server, address) = try await makeServer()
+        let order = EventLog()
+        server.accept { if case .success = $0 { order.record("accept") } }
+        let listener = server.on(.connect) { _ in order.record("listener") }
+        let refused = await failure { () async throws(SocketError) in try await server.accept(timeout: .seconds(5)) }
+        #expect(refused?.kind == .invalidState)
+        let clients = (0..<4).map { _ in TCPSocket() }
+        for (number, client) in clients[..<3].enumerated() {
+            try await client.connect(to: address)
+            try await order.wait(count: number + 1)
+        }
+        #expect(order.events == ["accept", "listener", "listener"])
+        server.off(listener)
+        try await clients[3].connect(to: address)
+        #expect(try await server.accept(timeout: .seconds(5)).remoteAddress == clients[3].localAddress)
+        for client in clients { await client.close() }
+        await server.close()
     }
 }

@@ -40,18 +40,10 @@ import Testing
                 ]
             } + [try Server("chat-server", []) { try makeStreams(20, $0) { try $0.send("hello\n") } }]
         }
-        for server in servers {
-            try await eventually("\(server.name) has come to rest") {
-                let before = server.process.contextSwitches
-                try? await Task.sleep(for: .milliseconds(100))
-                return server.process.contextSwitches == before
-            }
-        }
-        let before = servers.map { $0.process.contextSwitches }
-        try await Task.sleep(for: .seconds(ProcessFacts.isFullRun ? 10 : 3))
-        for (server, before) in zip(servers, before) {
-            #expect(!before.isEmpty)
-            #expect(server.process.contextSwitches == before, "\(server.name) has woken up")
+        #expect(servers.allSatisfy { !$0.process.contextSwitches.isEmpty })
+        let names = servers.map(\.name).joined(separator: ", ")
+        try await expectRest("each of \(names)", for: .seconds(ProcessFacts.isFullRun ? 10 : 3)) {
+            servers.map { $0.process.contextSwitches }
         }
         // They are still there, and end with their input.
         for server in servers {

@@ -166,7 +166,7 @@ struct CloseRaceTests {
             }
         }
         peer.finish()
-        while let chunk = try await connection.receive(timeout: .seconds(5)) { take(chunk) }
+        while let chunk = try await connection.receive(timeout: .seconds(20)) { take(chunk) }
         #expect(offset == sent)
         #expect(cancelled > 5, "some were cancelled or timed out")
         await connection.close()

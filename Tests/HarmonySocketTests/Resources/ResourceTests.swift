@@ -15,8 +15,10 @@ struct ResourceTests {
             let pattern = Pattern()
             let (server, address) = try await makeServer()
             let chunkSize = 256 * 1024
+            let accepted = EventRecorder<TCPSocketConnection>()
             let serving = Task {
                 try await server.serve { client in
+                    accepted.record(client)
                     var offset = 0
                     while offset < total {
                         try await client.send(pattern.bytes(chunkSize, at: offset))
@@ -26,7 +28,9 @@ struct ResourceTests {
             }
             let client = TCPSocket()
             try await client.connect(to: address)
+            let connection = try #require(try await accepted.wait(count: 1).first)
             var offset = 0
+            var pauses = 0
             var before = 0
             var largest = 0
             while let chunk = try await client.receive(timeout: .seconds(20)) {
@@ -36,7 +40,10 @@ struct ResourceTests {
                 }
                 offset += chunk.message.count
                 // Slow at first: nothing is read ahead, so the sender has to wait.
-                if offset < 4 << 20 { try await Task.sleep(for: .milliseconds(1)) }
+                if pauses < 4, offset > pauses << 20 {
+                    try await waitUntilStuck(connection)
+                    pauses += 1
+                }
                 if before == 0, offset > 8 << 20 { before = ProcessFacts.residentBytes }
                 if offset % (16 << 20) < 65_536 { largest = max(largest, ProcessFacts.residentBytes) }
             }
@@ -160,7 +167,7 @@ struct ResourceTests {
                 for (number, client) in clients.enumerated() {
                     try await client.connect(to: address)
                     try await client.send("hello")
-                    _ = try await client.receive(timeout: .seconds(5))
+                    _ = try await client.receive(timeout: .seconds(20))
                     // Some closed, some reset, some just dropped.
                     if number % 3 == 0 { await client.close() }
                     if number % 3 == 1 { await client.reset() }
@@ -176,24 +183,20 @@ struct ResourceTests {
                 let udp = UDPSocket()
                 try await udp.bind(Loopback.ipv4.address())
                 try await udp.send("x", to: try await udp.getLocalAddress())
-                _ = try await udp.receive(timeout: .seconds(5))
+                _ = try await udp.receive(timeout: .seconds(20))
                 try await UDPSocket().send("x", to: try await udp.getLocalAddress())
                 await server.close()
             }
+            try await startTimers()
+            let sockets = DescriptorCensus.sockets
             // The first time starts loops and loads what the C library loads once.
             try await useEverything()
-            let last = TestLock([Int]())
-            try await eventually("the descriptors have settled") {
-                try? await Task.sleep(for: .milliseconds(100))
-                let now = ProcessFacts.descriptors
-                return last.withLock { last in
-                    defer { last = now }
-                    return last == now
-                }
-            }
+            try await eventually("no socket is left of the first time") { DescriptorCensus.sockets == sockets }
             let base = ProcessFacts.descriptors.count
             for _ in 0..<5 { try await useEverything() }
-            try await eventually("as many descriptors as before") { ProcessFacts.descriptors.count <= base }
+            try await eventually("no socket is left, and nothing else that was not there before") {
+                DescriptorCensus.sockets == sockets && ProcessFacts.descriptors.count <= base
+            }
         }
     }
 

@@ -139,13 +139,16 @@ import Testing
         try await pair.connection.sendUrgent(0x21)
         try await pair.connection.send("after")
         try await log.wait(count: 1)
-        #expect(log.events == [isInline ? "urgent in the stream" : "urgent 33"])
+        // A byte in the stream is told of as long as it is there.
+        #expect(Set(log.events) == [isInline ? "urgent in the stream" : "urgent 33"])
+        if !isInline { #expect(log.count == 1) }
         let expected = isInline ? "before!after" : "beforeafter"
         #expect(
             try await pair.client.receive(exactly: expected.utf8.count, timeout: Self.seconds) == Array(expected.utf8))
+        let before = log.count
         let told: Result<Void, SocketError> = try await answer { pair.connection.sendUrgent(0x22, completion: $0) }
         try told.get()
-        try await log.wait(count: 2)
+        try await log.wait(count: before + 1)
         await pair.close()
     }
 }

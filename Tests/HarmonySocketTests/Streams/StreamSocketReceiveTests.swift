@@ -77,9 +77,11 @@ import Testing
     func cancelled_leavesSocketAndBytes(_ side: Side) async throws {
         let pair = try await makeTCPPair()
         let socket = pair.tested(side)
-        let task = Task { await failure { () async throws(SocketError) in try await socket.receive() } }
+        let task = try await startWaiting(on: socket.eventLoop) {
+            await failure { () async throws(SocketError) in try await socket.receive() }
+        }
         task.cancel()
-        let error = try await within { await task.value }
+        let error = try await within { try await task.value }
         #expect(error?.kind == .cancelled)
         #expect(error?.code == 2_301_125)
         #expect(socket.state.isConnected)
@@ -208,6 +210,65 @@ import Testing
         try await pair.connection.send("2")
         #expect(try await client.receive(timeout: .seconds(20))?.text == "2")
         await pair.close()
+    }
+
+    /// What can end an iteration, and the error that it throws by it; nil when it just ends.
+    enum End: String, CaseIterable, Sendable {
+        case closeBefore, close, reset, peersEnd, peersReset, idleTime
+
+        var kind: SocketError.Kind? {
+            switch self {
+            case .closeBefore, .close, .reset, .peersEnd: nil
+            case .peersReset: .connectionReset
+            case .idleTime: .timedOut
+            }
+        }
+    }
+
+    /// The sequences of a stream socket.
+    enum Sequence: String, CaseIterable, Sendable {
+        case messages, bytes, lines
+
+        /// Whether there is a first element.
+        func hasFirst(_ socket: TCPSocket) async throws(SocketError) -> Bool {
+            switch self {
+            case .messages:
+                var iterator = socket.messages.makeAsyncIterator()
+                return try await iterator.next() != nil
+            case .bytes:
+                var iterator = socket.bytes.makeAsyncIterator()
+                return try await iterator.next() != nil
+            case .lines:
+                var iterator = socket.lines().makeAsyncIterator()
+                return try await iterator.next() != nil
+            }
+        }
+    }
+
+    /// Our own end is no failure of the loop that reads.
+    @Test(arguments: Sequence.allCases, End.allCases)
+    func iteration_endsWithOurClose_andThrowsWhatOthersDid(_ sequence: Sequence, _ end: End) async throws {
+        let (client, peer) = try await makeClientWithRawPeer()
+        if end == .closeBefore { await client.close() }
+        let iterating = try await startWaiting(on: client.eventLoop) { () -> SocketError? in
+            do throws(SocketError) {
+                #expect(try await sequence.hasFirst(client) == false)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        switch end {
+        case .closeBefore: break
+        case .close: await client.close()
+        case .reset: await client.reset()
+        case .peersEnd: peer.finish()
+        case .peersReset: peer.reset()
+        case .idleTime: try await client.setExtraOptions(TCPExtraOptions(socketTimeout: .milliseconds(20)))
+        }
+        let error = try await within { try await iterating.value }
+        #expect(error?.kind == end.kind)
+        await client.close()
     }
 
     @Test func oddPeer_oneByteAtATime_losesNothing() async throws {

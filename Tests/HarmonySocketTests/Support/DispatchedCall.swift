@@ -1,21 +1,20 @@
 /// A call on a thread of its own, for which another thread may block. Not for tasks: they have `blocking`.
 final class DispatchedCall<Value: Sendable>: Sendable {
     private let value = TestLock<Value?>(nil)
+    private let isOver = Gate()
 
     init(_ body: @escaping @Sendable () -> Value) {
         startThread { [self] in
             let value = body()
             self.value.withLock { $0 = value }
+            isOver.open()
         }
     }
 
-    /// The value; nil when it does not come within 5 s.
+    /// The value; nil when it does not come in time.
     func wait() -> Value? {
-        let end = ContinuousClock.now.advanced(by: .seconds(5))
-        while ContinuousClock.now < end {
-            if let value = value.withLock({ $0 }) { return value }
-        }
-        return nil
+        isOver.pass()
+        return value.withLock { $0 }
     }
 }
 

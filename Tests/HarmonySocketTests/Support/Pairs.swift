@@ -10,6 +10,9 @@ enum Loopback: String, CaseIterable, Sendable, CustomTestStringConvertible {
     var family: AddressFamily { self == .ipv4 ? .ipv4 : .ipv6 }
     var wildcard: String { self == .ipv4 ? "0.0.0.0" : "::" }
     var testDescription: String { self == .ipv4 ? "IPv4" : "IPv6" }
+
+    /// Whether all of 127.0.0.0/8 is this machine's, as on Linux.
+    static let isNetwork = (try? RawSocket.listening(at: NetAddress("127.0.0.2"))) != nil
 }
 
 /// A client and the connection that the server accepted for it.

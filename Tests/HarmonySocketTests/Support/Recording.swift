@@ -19,6 +19,30 @@ extension TCPPair {
     func other(_ side: Side) -> any StreamSocket { side == .client ? connection : client }
 }
 
+/// A connection, one end of which is under test: what is told to it is written down.
+struct TestedEnd: Sendable {
+    let pair: TCPPair
+    let socket: any StreamSocket
+    let other: any StreamSocket
+    let log = EventLog()
+
+    init(_ side: Side, recordsMessages: Bool = false) async throws {
+        pair = try await makeTCPPair()
+        socket = pair.tested(side)
+        other = pair.other(side)
+        record(socket, in: log)
+        if recordsMessages { HarmonySocketTests.recordMessages(socket, in: log) }
+    }
+
+    /// Checks what was told, once the loop has nothing more to tell.
+    func expect(_ events: [String], sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        try await settle(socket.eventLoop)
+        #expect(log.events == events, sourceLocation: sourceLocation)
+    }
+
+    func close() async { await pair.close() }
+}
+
 /// Writes every event but `message` of a stream socket into a log: "end", "close", "close:timedOut", "error:KIND", ...
 func record(_ socket: some StreamSocket, in log: EventLog) {
     socket.on(.end) { log.record("end") }
@@ -51,6 +75,15 @@ func settle(_ loop: SocketEventLoop) async throws {
         loop.execute { done.set(.success(())) }
         try await within(.seconds(20), "the loop") { try await done.value }
     }
+}
+
+/// Starts a task on the loop of a socket, and returns when it waits there: what `body` awaits first, it awaits now.
+func startWaiting<Value: Sendable>(
+    on loop: SocketEventLoop, _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Task<Value, any Error> {
+    let task = Task(executorPreference: loop) { try await body() }
+    try await settle(loop)
+    return task
 }
 
 /// All bytes of the messages until the peer's end.

@@ -6,9 +6,10 @@ final class SilentListener: Sendable {
     private let filler: RawSocket
     let address: NetAddress
 
-    init() throws {
-        listener = try RawSocket.listening(backlog: 0)
-        address = Loopback.ipv4.address(listener.port)
+    /// At an address of this machine; port 0 lets the system choose.
+    init(at wanted: NetAddress = Loopback.ipv4.address()) throws {
+        listener = try RawSocket.listening(at: wanted, backlog: 0)
+        address = NetAddress(wanted.address, port: listener.port)
         filler = try RawSocket.connected(to: address)
     }
 

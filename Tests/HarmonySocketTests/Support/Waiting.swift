@@ -92,6 +92,20 @@ func blocking<Value: Sendable>(
     return try await within(limit, "the blocking body", sourceLocation: sourceLocation) { try await outcome.value }
 }
 
+/// Looks for a while in which none of the facts changes that `read` tells: what is still on its way is waited for, what
+/// goes on and on is a failure.
+func expectRest<Facts: Equatable & Sendable>(
+    _ what: String, for time: Duration, sourceLocation: SourceLocation = #_sourceLocation,
+    _ read: @Sendable () -> Facts
+) async throws {
+    // Not a wait for something: the time in which nothing may happen.
+    try await eventually("\(what) is at rest for \(time)", limit: .seconds(20) + time, sourceLocation: sourceLocation) {
+        let before = read()
+        try? await Task.sleep(for: time)
+        return read() == before
+    }
+}
+
 /// Waits for something that the system does without telling anybody, as giving a descriptor back: looks, and looks
 /// again. Everything that tells is waited for with `EventRecorder`, `Outcome` or an async call.
 func eventually(
@@ -105,5 +119,21 @@ func eventually(
             throw WaitTimedOut(what: what)
         }
         try await Task.sleep(for: .milliseconds(1))
+    }
+}
+
+extension ProcessFacts {
+    /// How many descriptors are open, once that has stood still for 100 ms.
+    static func settledDescriptors() async throws -> Int {
+        let last = TestLock([Int]())
+        try await eventually("the descriptors have settled") {
+            try? await Task.sleep(for: .milliseconds(100))
+            let now = descriptors
+            return last.withLock { last in
+                defer { last = now }
+                return last == now
+            }
+        }
+        return descriptors.count
     }
 }

@@ -142,7 +142,7 @@ import Testing
         // A broadcast address is no peer for TCP: the kernel refuses at once, without a packet.
         let socket = TCPSocket()
         let error = await failure { () async throws(SocketError) in
-            try await socket.connect(to: NetAddress("255.255.255.255", port: 9), timeout: .seconds(5))
+            try await socket.connect(to: NetAddress("255.255.255.255", port: 9), timeout: .seconds(20))
         }
         #expect(error?.kind == .unreachable || error?.kind == .permissionDenied)
         #expect([2_301_101, 2_301_113, 2_301_013].contains(error?.code ?? 0))
@@ -243,7 +243,7 @@ import Testing
         let (listener, address, fillers) = try await makeFullListener()
         let socket = TCPSocket()
         let connected = Outcome<Void>()
-        socket.connect(to: address, timeout: .seconds(10)) { connected.set($0.mapError { $0 }) }
+        socket.connect(to: address, timeout: .seconds(30)) { connected.set($0.mapError { $0 }) }
         // Behind the start of the attempt.
         try await settle(socket.eventLoop)
         #expect(!socket.state.isConnected)

@@ -46,6 +46,28 @@ final class CountingPoller: Poller {
     }
 }
 
+/// A poller that can watch nothing, as epoll_ctl(2) does at its limit of watches.
+final class RefusingPoller: Poller {
+    private let real: any Poller
+
+    init(_ real: any Poller) { self.real = real }
+
+    /// A group of one loop with such a poller.
+    static func makeGroup() -> EventLoopGroup {
+        EventLoopGroup(count: 1) { RefusingPoller(PollerKind.makeDefaultOrDeferred()) }
+    }
+
+    var isLevelTriggered: Bool { real.isLevelTriggered }
+    func add(_ descriptor: Int32, token: PollToken) -> SystemResult<Void> { .failure(.noSpace) }
+    func remove(_ descriptor: Int32, token: PollToken) {}
+    func rearm(_ token: PollToken, _ direction: Direction) {}
+    func wake() { real.wake() }
+
+    func wait(until deadline: Instant?, _ body: (PollToken, PollEvents) -> Void) -> SystemResult<Void> {
+        real.wait(until: deadline, body)
+    }
+}
+
 /// Loops of tests have numbers of their own, so that their threads can be told by name: a name has room for three digits.
 private let loopNumbers = Counter()
 

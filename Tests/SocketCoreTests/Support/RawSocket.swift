@@ -4,7 +4,7 @@ import Testing
 
 /// A nonblocking socket without an engine around it: the peer of a test, or what a poller is shown.
 ///
-/// Calls that must wait do so with poll(2), at most ten seconds.
+/// Calls that must wait do so with poll(2), at most `generous`.
 final class RawSocket: Sendable {
     let number: Int32
     private let owned: Lock<OwnedDescriptor?>

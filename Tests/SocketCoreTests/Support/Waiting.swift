@@ -1,8 +1,8 @@
 import SocketCore
 import Testing
 
-/// Several times what the slowest wait takes under a sanitizer on a busy machine.
-let generous: Duration = .seconds(10)
+/// Several times what the slowest wait takes under a sanitizer on a busy machine: it is there for hangs, not for speed.
+let generous: Duration = .seconds(20)
 
 /// A bounded wait ran out.
 struct WaitTimedOut: Error, CustomStringConvertible {
@@ -97,7 +97,7 @@ private final class Once<Value: Sendable>: Sendable {
 
 /// Runs a blocking body on a thread of its own: Swift's pool has only a few.
 func blocking<Value: Sendable>(
-    _ what: String = "the blocking body", limit: Duration = .seconds(30),
+    _ what: String = "the blocking body", limit: Duration = generous * 2,
     sourceLocation: SourceLocation = #_sourceLocation, _ body: @escaping @Sendable () throws -> Value
 ) async throws -> Value {
     try await bounded(what, limit: limit, sourceLocation: sourceLocation) {
@@ -132,6 +132,12 @@ func eventually(
         }
         try await Task.sleep(for: .milliseconds(1))
     }
+}
+
+/// Holds the calling thread, which is a test's own, until `condition` holds; bounded.
+func waitOnThread(until condition: () -> Bool) {
+    let end = Instant.now.advanced(by: generous)
+    while !condition(), Instant.now < end { ProcessThreads.yield() }
 }
 
 /// Counts, from any thread.

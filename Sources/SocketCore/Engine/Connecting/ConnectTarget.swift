@@ -1,9 +1,24 @@
+/// Finds the addresses of a name in a way of the program's own. What it finds of the other family does not count.
+package typealias NameResolver =
+    @Sendable (_ name: String, SocketAddress.Family) async -> Result<[SocketAddress], NameCalls.Failure>
+
 /// Where to connect to.
 package enum ConnectTarget: Sendable {
     /// An address that needs no look-up.
     case address(SocketAddress)
-    /// A host name, for one family or both.
-    case name(String, port: UInt16, families: Set<HappyEyeballsFamily>)
+    /// A host name, for one family or both, with who knows its addresses: nil is the system.
+    case name(String, port: UInt16, families: Set<HappyEyeballsFamily>, resolver: NameResolver? = nil)
+
+    /// What of it a socket can reach that is bound to an address of `family`.
+    func limited(to family: SocketAddress.Family) throws(Failure) -> ConnectTarget {
+        let wanted = HappyEyeballsFamily(family)
+        switch self {
+        case .address(let address) where address.family == family: return self
+        case .name(let name, let port, let families, let resolver) where families.contains(wanted):
+            return .name(name, port: port, families: [wanted], resolver: resolver)
+        default: throw .invalidArgument(.init("family", "the socket is bound to an \(wanted) address"))
+        }
+    }
 }
 
 extension HappyEyeballsFamily {
@@ -12,9 +27,14 @@ extension HappyEyeballsFamily {
     package var family: SocketAddress.Family { self == .ipv4 ? .v4 : .v6 }
 }
 
+extension HappyEyeballsFamily: CustomStringConvertible {
+    /// `IPv4`.
+    package var description: String { self == .ipv4 ? "IPv4" : "IPv6" }
+}
+
 extension AddressOrdering {
     /// Sorts answers so that the one most likely to work comes first.
-    static func sorted(_ answers: [Resolver.Answer]) -> [Resolver.Answer] {
+    package static func sorted(_ answers: [Resolver.Answer]) -> [Resolver.Answer] {
         let candidates = answers.map { answer in
             Candidate(
                 destination: IP(answer.address), scopeID: answer.address.native.scope,

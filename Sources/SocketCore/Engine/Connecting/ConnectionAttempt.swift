@@ -9,6 +9,7 @@ final class ConnectionAttempt: LoopClient {
 
     let address: SocketAddress
     private let loop: EventLoop
+    private let mayMeetItself: Bool
     private let started = Instant.now
     private let ended: @Sendable (Result<Connected, ConnectAttempt>) -> Void
 
@@ -19,12 +20,14 @@ final class ConnectionAttempt: LoopClient {
     nonisolated(unsafe) private var isOver = false
 
     /// Prepares an attempt over `descriptor`. `ended` is called once, on the loop, unless it is cancelled before.
+    /// `mayMeetItself`: the program chose the local port, so it may be the port that is connected to.
     init(
-        to address: SocketAddress, on loop: EventLoop, descriptor: consuming OwnedDescriptor,
+        to address: SocketAddress, on loop: EventLoop, descriptor: consuming OwnedDescriptor, mayMeetItself: Bool,
         ended: @escaping @Sendable (Result<Connected, ConnectAttempt>) -> Void
     ) {
         self.address = address
         self.loop = loop
+        self.mayMeetItself = mayMeetItself
         self.ended = ended
         descriptorNumber = descriptor.number
         owned = consume descriptor
@@ -48,6 +51,10 @@ final class ConnectionAttempt: LoopClient {
         guard !isOver, let number, !events.isDisjoint(with: [.writable, .error, .hangUp]) else { return }
         switch OptionCalls.takeError(number) {
         case .failure(let error), .success(.some(let error)): fail(error)
+        // To reach a port of ours at which nobody listens, the kernel may choose that very port: TCP connects it to
+        // itself (RFC 9293 section 3.5, simultaneous open).
+        case .success(nil) where !mayMeetItself && (try? SocketCalls.localAddress(number).get()) == address:
+            fail(.connectionRefused)
         case .success(nil): succeed(events)
         }
     }

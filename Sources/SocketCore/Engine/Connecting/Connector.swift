@@ -5,83 +5,102 @@ final class Connector: LoopClient {
 
     private let loop: EventLoop
     private let target: ConnectTarget
+    private let deadline: Instant
+    private let isBound: Bool
     private let makeDescriptor: @Sendable (SocketAddress.Family) -> Result<OwnedDescriptor, SetupError>
     private let ended: @Sendable (Outcome) -> Void
 
     // On the loop only.
     nonisolated(unsafe) private var machine: HappyEyeballsMachine<SocketAddress>
+    nonisolated(unsafe) private var actions = Ring<HappyEyeballsMachine<SocketAddress>.Action>()
+    nonisolated(unsafe) private var lookUps: [LookUp] = []
     nonisolated(unsafe) private var attempts: [Int: ConnectionAttempt] = [:]
     nonisolated(unsafe) private var answers: [Resolver.Answer] = []
     nonisolated(unsafe) private var failures: [ConnectAttempt] = []
     nonisolated(unsafe) private var nameFailure: NameCalls.Failure?
     nonisolated(unsafe) private var winner: (ConnectionAttempt.Connected, SocketAddress)?
     nonisolated(unsafe) private var timers: [HappyEyeballsTimer: Timer] = [:]
-    nonisolated(unsafe) private var deadline: Timer?
+    nonisolated(unsafe) private var alarm: Timer?
 
     /// Prepares a connect. `makeDescriptor` opens, prepares and, where asked for, binds a descriptor for an attempt.
-    /// `oneAtATime`: the attempts share a local address, so they cannot run side by side.
+    /// `isBound`: the attempts share a local address, so they cannot run side by side.
     init(
-        to target: ConnectTarget, on loop: EventLoop, oneAtATime: Bool,
+        to target: ConnectTarget, on loop: EventLoop, deadline: Instant, isBound: Bool,
         makeDescriptor: @escaping @Sendable (SocketAddress.Family) -> Result<OwnedDescriptor, SetupError>,
         ended: @escaping @Sendable (Outcome) -> Void
     ) {
         self.target = target
         self.loop = loop
+        self.deadline = deadline
+        self.isBound = isBound
         self.makeDescriptor = makeDescriptor
         self.ended = ended
-        machine = HappyEyeballsMachine(maximumConcurrent: oneAtATime ? 1 : .max)
+        machine = HappyEyeballsMachine(maximumConcurrent: isBound ? 1 : .max)
     }
 
     /// Begins. On the loop.
-    func start(deadline: Instant) {
+    func start() {
         if deadline != .never {
             let timer = Timer { [self] in timedOut() }
             timer.handle = loop.setTimer(deadline, for: timer)
-            self.deadline = timer
+            alarm = timer
         }
         switch target {
         case .address(let address): perform(machine.start(with: [address]))
-        case .name(_, _, let families): perform(machine.start(lookingUp: families))
+        case .name(_, _, let families, _): perform(machine.start(lookingUp: families))
         }
     }
 
     /// Gives up without telling anybody. On the loop.
     func cancel() {
         perform(machine.cancel())
-        stopTimers()
+        stopWaiting()
     }
 
     private func timedOut() {
         guard !machine.isEnded else { return }
         // Those that were still running when time ran out are part of the story.
-        for attempt in attempts.values {
+        let running = attempts.sorted { $0.key < $1.key }.map(\.value)
+        for attempt in running {
             failures.append(ConnectAttempt(address: attempt.address, error: .timedOut, duration: attempt.age))
         }
         cancel()
-        ended(.failure(failures.isEmpty ? .timedOut() : .connect(failures)))
+        if running.isEmpty, case .name(let name, _, _, _) = target {
+            ended(.failure(.lookUpTimedOut(name: name, failures)))
+        } else {
+            ended(.failure(failures.isEmpty ? .timedOut() : .connect(failures)))
+        }
     }
 
     // MARK: Actions of the machine
 
-    private func perform(_ actions: [HappyEyeballsMachine<SocketAddress>.Action]) {
-        for action in actions {
-            switch action {
-            case .lookUp(let family): lookUp(family)
-            case .startAttempt(let id, let address): startAttempt(id, address)
-            case .setTimer(let timer, let delay): setTimer(timer, delay)
-            case .cancelTimer(let timer): timers.removeValue(forKey: timer)?.cancel(on: loop)
-            case .closeAttempts(let ids): for id in ids { attempts.removeValue(forKey: id)?.cancel() }
-            case .succeed: succeed()
-            case .fail: fail()
-            }
+    private func perform(_ more: [HappyEyeballsMachine<SocketAddress>.Action]) {
+        // An attempt may fail inside of the call that starts it: what follows from that comes after what was decided
+        // before.
+        for action in more { actions.append(action) }
+        while let action = actions.popFirst() { perform(action) }
+    }
+
+    private func perform(_ action: HappyEyeballsMachine<SocketAddress>.Action) {
+        switch action {
+        case .lookUp(let family): lookUp(family)
+        case .startAttempt(let id, let address): startAttempt(id, address)
+        case .setTimer(let timer, let delay): setTimer(timer, delay)
+        case .cancelTimer(let timer): timers.removeValue(forKey: timer)?.cancel(on: loop)
+        case .closeAttempts(let ids): for id in ids { attempts.removeValue(forKey: id)?.cancel() }
+        case .succeed: succeed()
+        case .fail: fail()
         }
     }
 
     private func lookUp(_ family: HappyEyeballsFamily) {
-        guard case .name(let name, let port, _) = target else { return }
-        Resolver.shared.lookUp(name, family.family) { [self] result in
+        guard case .name(let name, let port, _, let resolver) = target else { return }
+        let completion: LookUp.Completion = { [self] result in
             loop.execute { [self] in resolved(family, result, port: port) }
         }
+        lookUps.append(
+            resolver.map { LookUp(name, family.family, asking: $0, completion) }
+                ?? Resolver.shared.lookUp(name, family.family, completion))
     }
 
     private func resolved(
@@ -109,7 +128,9 @@ final class Connector: LoopClient {
         case .failure(let error):
             attemptEnded(id, address, .failure(ConnectAttempt(address: address, error)))
         case .success(let descriptor):
-            let attempt = ConnectionAttempt(to: address, on: loop, descriptor: descriptor) { [self] result in
+            let attempt = ConnectionAttempt(
+                to: address, on: loop, descriptor: descriptor, mayMeetItself: isBound
+            ) { [self] result in
                 attemptEnded(id, address, result)
             }
             attempts[id] = attempt
@@ -132,23 +153,29 @@ final class Connector: LoopClient {
     }
 
     private func succeed() {
-        stopTimers()
+        stopWaiting()
         guard let (connected, peer) = winner.take() else { return }
         ended(.success((connected, peer)))
     }
 
     private func fail() {
-        stopTimers()
+        stopWaiting()
         if !failures.isEmpty { return ended(.failure(.connect(failures))) }
-        guard case .name(let name, _, _) = target else { return ended(.failure(.notConnected)) }
-        switch nameFailure {
-        case .resolver(let message): ended(.failure(.resolver(name: name, message: message)))
-        case .system(let error): ended(.failure(.system(error, .resolve)))
-        case .unknownName, nil: ended(.failure(.unknownHost(name)))
-        }
+        guard case .name(let name, _, _, _) = target else { return ended(.failure(.notConnected)) }
+        ended(.failure(Failure(nameFailure ?? .unknownName, name)))
     }
 
-    // MARK: Timers
+    // MARK: Look-ups and timers
+
+    /// Nothing is to come any more: no answer, no deadline.
+    private func stopWaiting() {
+        for lookUp in lookUps { lookUp.cancel() }
+        lookUps = []
+        for timer in timers.values { timer.cancel(on: loop) }
+        timers = [:]
+        alarm?.cancel(on: loop)
+        alarm = nil
+    }
 
     /// A deadline with a body of its own.
     private final class Timer: LoopClient {
@@ -169,12 +196,5 @@ final class Connector: LoopClient {
         }
         client.handle = loop.setTimer(.now.advanced(by: delay), for: client)
         timers.updateValue(client, forKey: timer)?.cancel(on: loop)
-    }
-
-    private func stopTimers() {
-        for timer in timers.values { timer.cancel(on: loop) }
-        timers = [:]
-        deadline?.cancel(on: loop)
-        deadline = nil
     }
 }

@@ -27,13 +27,16 @@ extension DatagramDriver {
         requestTurn()
     }
 
-    /// Binds port 0 of `family`'s wildcard address, unless the socket is bound.
-    private func bindIfNeeded(_ family: SocketAddress.Family) throws(Failure) {
-        guard state.withLock({ $0.phase == .fresh }) else { return }
+    /// Binds port 0 of the wildcard address of the destination's family, unless the socket is bound. Returns whether it
+    /// had to.
+    private func bindIfNeeded(for destination: SocketAddress) throws(Failure) -> Bool {
+        guard state.withLock({ $0.phase == .fresh }) else { return false }
         do throws(Failure) {
-            try bind(to: .any(family))
+            try bind(to: .any(destination.family ?? .v4))
+            return true
         } catch .alreadyBound {
             // Another thread was first, which is as good.
+            return false
         }
     }
 
@@ -41,18 +44,22 @@ extension DatagramDriver {
 
     /// Sends one datagram; returns when the kernel has taken it.
     package func send(_ bytes: [UInt8], to destination: SocketAddress, timeout: Duration?) async throws(Failure) {
+        let hasBound = try bindIfNeeded(for: destination)
+        let failure: Failure?
         switch beginSend(bytes, destination) {
-        case .sent: return
-        case .failed(let failure): throw failure
+        case .sent: failure = nil
+        case .failed(let met): failure = met
         case .queued(let ticket):
             let deadline = Instant.after(timeout)
-            let failure = await Waiter.wait { waiter in
+            failure = await Waiter.wait { waiter in
                 awaitSend(ticket, waiter, deadline)
             } onCancel: { [self] in
                 cancelSend(ticket)
             }
-            if let failure { throw failure }
         }
+        // Whatever became of the datagram, the listeners of "listening" come first.
+        if hasBound { await deliverPending() }
+        if let failure { throw failure }
     }
 
     /// The completion form.
@@ -60,6 +67,11 @@ extension DatagramDriver {
         _ bytes: [UInt8], to destination: SocketAddress, timeout: Duration?,
         _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
     ) {
+        do throws(Failure) {
+            _ = try bindIfNeeded(for: destination)
+        } catch {
+            return complete { body(.failure(error)) }
+        }
         switch beginSend(bytes, destination) {
         case .sent: complete { body(.success(())) }
         case .failed(let failure): complete { body(.failure(failure)) }
@@ -70,11 +82,6 @@ extension DatagramDriver {
     }
 
     private func beginSend(_ bytes: [UInt8], _ destination: SocketAddress) -> StreamDriver.SendOutcome {
-        do throws(Failure) {
-            try bindIfNeeded(destination.family ?? .v4)
-        } catch {
-            return .failed(error)
-        }
         enum Admission {
             case write(Int32, tick: UInt32)
             case outcome(StreamDriver.SendOutcome)
@@ -128,13 +135,17 @@ extension DatagramDriver {
     }
 
     private func cancelSend(_ ticket: Ticket) {
-        let cancelled: (Waiter, Int)? = state.withLock { state in
+        let (waiter, failure): (Waiter?, Failure?) = state.withLock { state in
             guard let sender = state.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
-                state.withdraw(ticket)
-            else { return nil }
-            return (waiting.waiter, sender.size)
+                let failure = state.withdraw(ticket, .cancelled())
+            else { return (nil, nil) }
+            return (waiting.waiter, failure)
         }
-        if let (waiter, size) = cancelled { waiter.resume(.cancelled(sent: 0, remaining: size)) }
+        if let waiter, let failure {
+            waiter.resume(failure)
+            // A close may have waited for this datagram only.
+            requestTurn()
+        }
     }
 
     // MARK: Receiving

@@ -169,7 +169,9 @@ package final class DatagramDriver: LoopClient, SocketDriver {
         let result = sendOnce(number, entry.bytes, entry.destination)
         let (waiter, failure, didClear): (Waiter?, Failure?, Bool) = state.withLock { state in
             if case .failure(.wouldBlock) = result {
-                return (nil, nil, state.write.endFlush(isBlocked: true, tick: tick))
+                let didClear = state.write.endFlush(isBlocked: true, tick: tick)
+                let givenUp = state.endBlocked(entry.ticket)
+                return (givenUp?.waiter, givenUp?.failure, didClear)
             }
             let didClear = state.write.endFlush(isBlocked: false, tick: tick)
             var failure: Failure?
@@ -177,7 +179,7 @@ package final class DatagramDriver: LoopClient, SocketDriver {
                 failure = .system(error, .sendTo, sent: 0, remaining: entry.bytes.count)
             }
             state.noteActivity()
-            if state.write.takeDrained() { state.outbox.emit(.drain) }
+            state.tellDrained()
             return (state.endSender(entry.ticket, failure), failure, didClear)
         }
         if didClear { rearm(.write) }

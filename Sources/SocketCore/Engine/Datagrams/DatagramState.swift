@@ -14,6 +14,8 @@ struct DatagramState: ~Copyable {
         var waiting: Waiting<Waiter>?
         var isOver = false
         var failure: Failure?
+        /// Given up while it was being written: how it ends, should the kernel not have taken it.
+        var givenUp: Failure?
     }
 
     /// What the loop does next.
@@ -157,8 +159,10 @@ struct DatagramState: ~Copyable {
             ended.append((reader.waiter, .timedOut()))
         }
         for sender in senders {
-            guard let waiting = sender.waiting, waiting.deadline <= now, withdraw(sender.ticket) else { continue }
-            ended.append((waiting.waiter, .timedOut(sent: 0, remaining: sender.size)))
+            guard let waiting = sender.waiting, waiting.deadline <= now,
+                let failure = withdraw(sender.ticket, .timedOut())
+            else { continue }
+            ended.append((waiting.waiter, failure))
         }
         if let idleTimeout, phase == .bound, lastActivity.advanced(by: idleTimeout) <= now {
             // Told, not closed: silence is normal for a datagram socket.
@@ -192,10 +196,32 @@ struct DatagramState: ~Copyable {
         return waiting.waiter
     }
 
-    /// Takes a datagram out of the queue, unless it is being written.
-    mutating func withdraw(_ ticket: Ticket) -> Bool {
-        guard write.withdraw(ticket) else { return false }
-        senders.removeAll { $0.ticket == ticket }
-        return true
+    /// Gives up a queued datagram: how its caller's wait ends. Nil when it has ended meanwhile, or is just being written;
+    /// then its own end, or `endBlocked`, is what its caller hears.
+    mutating func withdraw(_ ticket: Ticket, _ failure: Failure) -> Failure? {
+        guard let index = senders.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+        switch write.withdraw(ticket) {
+        case .removed:
+            tellDrained()
+            return failure.with(sent: 0, remaining: senders.remove(at: index).size)
+        case .underWay:
+            senders[index].givenUp = failure
+            return nil
+        case .unknown: return nil
+        }
+    }
+
+    /// The kernel had no room for a datagram, which stays queued, unless it was given up meanwhile: then returns who is
+    /// told so.
+    mutating func endBlocked(_ ticket: Ticket) -> (waiter: Waiter, failure: Failure)? {
+        guard let sender = senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
+            let givenUp = sender.givenUp, let failure = withdraw(ticket, givenUp)
+        else { return nil }
+        return (waiting.waiter, failure)
+    }
+
+    /// The queue has become shorter, sent or given up.
+    mutating func tellDrained() {
+        if write.takeDrained() { outbox.emit(.drain) }
     }
 }

@@ -6,6 +6,16 @@ package struct DatagramWriteMachine: Sendable {
         case queue
     }
 
+    /// What became of a datagram that is to be given up.
+    package enum Withdrawal: Sendable, Equatable {
+        /// It is out of the queue, and will not go out.
+        case removed
+        /// It is just being written: ask again when `endFlush` has told what became of it.
+        case underWay
+        /// It has ended.
+        case unknown
+    }
+
     /// A datagram that waits for room.
     package struct Entry: Sendable {
         package let ticket: Ticket
@@ -72,12 +82,12 @@ package struct DatagramWriteMachine: Sendable {
         return wrote(isBlocked: isBlocked, tick: tick)
     }
 
-    /// Gives up a queued datagram, unless it is being written.
-    package mutating func withdraw(_ ticket: Ticket) -> Bool {
-        if isFlushing, queue.first?.ticket == ticket { return false }
-        guard let entry = queue.removeFirst(where: { $0.ticket == ticket }) else { return false }
+    /// Gives up a queued datagram: cancelled, or out of time.
+    package mutating func withdraw(_ ticket: Ticket) -> Withdrawal {
+        if isFlushing, queue.first?.ticket == ticket { return .underWay }
+        guard let entry = queue.removeFirst(where: { $0.ticket == ticket }) else { return .unknown }
         queuedBytes -= entry.bytes.count
-        return true
+        return .removed
     }
 
     /// Whether the queue, once full, has fallen to half of the mark. True once for each time.
@@ -92,6 +102,7 @@ package struct DatagramWriteMachine: Sendable {
         var dropped: [Entry] = []
         while let entry = queue.popFirst() { dropped.append(entry) }
         queuedBytes = 0
+        wasAboveMark = false
         return dropped
     }
 }

@@ -18,6 +18,8 @@ package enum EngineEvent: Sendable {
     case timeout
     /// Urgent data; nil when it is in the stream.
     case urgent(UInt8?)
+    /// A peer came to a listener that has as many connections as it may.
+    case overload(open: Int, limit: Int, isRefused: Bool)
 
     /// Which `on(...)` it belongs to.
     package var kind: EventKind {
@@ -32,6 +34,7 @@ package enum EngineEvent: Sendable {
         case .drain: .drain
         case .timeout: .timeout
         case .urgent: .urgent
+        case .overload: .overload
         }
     }
 }
@@ -46,7 +49,7 @@ package struct BorrowedBytes: @unchecked Sendable {
 
 /// The names of events.
 package enum EventKind: UInt8, Sendable, Hashable, CaseIterable {
-    case message, bytes, listening, connect, end, close, error, drain, timeout, urgent
+    case message, bytes, listening, connect, end, close, error, drain, timeout, urgent, overload
 }
 
 /// One registered listener.
@@ -107,6 +110,11 @@ package struct Outbox: Sendable {
     private var restStart: Int32 = 0
     /// A delivery is under way.
     package private(set) var isDelivering = false
+    // Of what a peer can cause without end. Messages are not read before the others are told, so they need no limit.
+    private var waitingErrors: UInt8 = 0
+    private var waitingUrgent: UInt8 = 0
+    /// How many errors, and how many urgent bytes, wait at most for listeners that are slow; others are not told.
+    package static let noticeLimit: UInt8 = 64
 
     package init() {}
 
@@ -120,9 +128,11 @@ package struct Outbox: Sendable {
     package var canDeliver: Bool { !isDelivering && first != nil }
 
     /// Whether anybody listens to `kind`.
+    @inline(__always)
     package func hasListener(_ kind: EventKind) -> Bool { kinds & (1 << kind.rawValue) != 0 }
 
     /// Whether anybody listens to what arrives.
+    @inline(__always)
     package var hasMessageListener: Bool {
         kinds & (1 << EventKind.message.rawValue | 1 << EventKind.bytes.rawValue) != 0
     }
@@ -146,7 +156,17 @@ package struct Outbox: Sendable {
 
     /// Queues an event, if anybody listens.
     package mutating func emit(_ event: EngineEvent) {
-        if hasListener(event.kind) { append(.event(event)) }
+        guard hasListener(event.kind) else { return }
+        switch event {
+        case .error:
+            guard waitingErrors < Outbox.noticeLimit else { return }
+            waitingErrors += 1
+        case .urgent:
+            guard waitingUrgent < Outbox.noticeLimit else { return }
+            waitingUrgent += 1
+        default: break
+        }
+        append(.event(event))
     }
 
     /// Queues the last event. It is delivered even if nobody listens to it, since its delivery lets the others go.
@@ -165,6 +185,11 @@ package struct Outbox: Sendable {
         if !rest.isEmpty { first = takeFirstOfRest() }
         isDelivering = true
         guard case .event(let event) = item else { return Delivery(item: item, listeners: []) }
+        switch event {
+        case .error: waitingErrors -= 1
+        case .urgent: waitingUrgent -= 1
+        default: break
+        }
         return Delivery(item: item, listeners: hear(event.kind))
     }
 

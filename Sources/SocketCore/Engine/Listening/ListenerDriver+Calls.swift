@@ -2,6 +2,19 @@
 extension ListenerDriver {
     // MARK: Listening
 
+    /// A listener for a socket that listens already. When this throws, `number` stays the caller's.
+    package convenience init(
+        group: EventLoopGroup, adopting number: Int32,
+        makeFace: @escaping @Sendable (StreamDriver) -> any AnyObject & Sendable
+    ) throws(Failure) {
+        try Adoption.prepareListener(number)
+        self.init(group: group, makeFace: makeFace)
+        state.withLock { state in
+            state.begin(with: OwnedDescriptor(adopting: number), try? SocketCalls.localAddress(number).get())
+        }
+        requestTurn()
+    }
+
     /// Opens, prepares, binds and listens. Does not block.
     package func listen(on address: SocketAddress, backlog: Int) throws(Failure) {
         var options = try state.withLock { state throws(Failure) in
@@ -10,6 +23,8 @@ extension ListenerDriver {
         }
         // On, unless told otherwise: an address that a past connection still holds is no hindrance.
         options[.reuseAddress] = options[.reuseAddress] ?? 1
+        // An IPv6 wildcard serves IPv4 too, however the system is set up (ipv6(7), IPV6_V6ONLY).
+        if address.family == .v6 { options[.ipv6Only] = options[.ipv6Only] ?? 0 }
         let descriptor: OwnedDescriptor
         switch SocketCalls.open(address.family ?? .v4, .stream, options, bindTo: address) {
         case .success(let opened): descriptor = opened
@@ -23,141 +38,10 @@ extension ListenerDriver {
         try state.withLock { state throws(Failure) in
             // Checked again: another listen or a close may have come between.
             try state.checkFresh()
-            if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
-            state.local = local
-            state.phase = .listening
+            if let descriptor = owned.take() { state.begin(with: descriptor, local) }
             state.outbox.emit(.listening)
         }
         requestTurn()
-    }
-
-    // MARK: Taking connections
-
-    /// Claims the connections for `serve` or `connections`, until `release`.
-    package func take() throws(Failure) {
-        try state.withLock { state throws(Failure) in
-            if state.phase == .closing || state.phase == .closed { throw .closed }
-            if state.phase == .fresh { throw .invalidState(.notBound) }
-            if state.isTaken || state.outbox.hasListener(.connect) { throw .invalidState(.taken) }
-            state.isTaken = true
-        }
-    }
-
-    /// Ends the claim.
-    package func giveBack() {
-        state.withLock { $0.isTaken = false }
-        // A listener that came meanwhile takes effect now.
-        requestTurn()
-    }
-
-    /// The next connection, neither read nor watched yet. `isTaker`: the caller has claimed the connections.
-    package func accept(isTaker: Bool = false, timeout: Duration? = nil) async throws(Failure) -> StreamDriver {
-        try state.withLock { state throws(Failure) in
-            guard state.phase == .listening, !isTaker else { return }
-            if state.isTaken || state.outbox.hasListener(.connect) { throw .invalidState(.taken) }
-        }
-        var isNext = false
-        let deadline = Instant.after(timeout)
-        while true {
-            switch try admit(isNext: isNext) {
-            case nil:
-                try await waitToAccept(deadline)
-                isNext = true
-            case .some((let number, let tick)):
-                isNext = false
-                if let connection = acceptOnce(number, tick) { return connection }
-            }
-        }
-    }
-
-    private func admit(isNext: Bool) throws(Failure) -> (Int32, UInt32)? {
-        try state.withLock { state throws(Failure) in
-            guard state.phase == .listening else {
-                if isNext { state.machine.relinquish() }
-                throw state.phase == .fresh ? .invalidState(.notBound) : .closed
-            }
-            guard case .accept(let tick) = state.machine.admit(isNext: isNext, isQueueEmpty: state.waiters.isEmpty),
-                let number = state.descriptor.lend()
-            else { return nil }
-            return (number, tick)
-        }
-    }
-
-    private func acceptOnce(_ number: Int32, _ tick: UInt32) -> StreamDriver? {
-        var peer = SocketAddress(v4: 0)
-        switch SocketCalls.accept(number, from: &peer) {
-        case .success(let descriptor):
-            let connection = makeConnection(descriptor, peer)
-            end(nil, tick)
-            return connection
-        case .failure(let error):
-            end(error, tick)
-            return nil
-        }
-    }
-
-    private func end(_ error: SystemError?, _ tick: UInt32) {
-        let (didClear, mustTurn) = state.withLock { state in
-            _ = state.descriptor.giveBack()
-            return (state.finish(error, tick: tick), !state.waiters.isEmpty || state.pauseEnd < state.timer)
-        }
-        if didClear { rearm() }
-        if mustTurn { requestTurn() }
-    }
-
-    private func waitToAccept(_ deadline: Instant) async throws(Failure) {
-        let ticket = state.withLock { $0.nextTicket() }
-        let failure = await Waiter.wait { waiter in
-            enqueue(waiter, ticket, deadline)
-        } onCancel: { [self] in
-            cancel(ticket)
-        }
-        if let failure { throw failure }
-    }
-
-    private func enqueue(_ waiter: Waiter, _ ticket: Ticket, _ deadline: Instant) {
-        let isOpen = state.withLock { state in
-            guard state.phase == .listening else { return false }
-            state.waiters.append(Waiting(ticket: ticket, waiter: waiter, deadline: deadline, isServing: false))
-            return true
-        }
-        if isOpen { requestTurn() } else { waiter.resume(.closed) }
-    }
-
-    private func cancel(_ ticket: Ticket) {
-        let waiting = state.withLock { $0.waiters.remove(ticket) }
-        waiting?.waiter.resume(.cancelled())
-    }
-
-    // MARK: Closing
-
-    /// Stops listening and frees the port. Accepted connections stay.
-    package func close() async {
-        _ = await Waiter.wait { close($0) }
-    }
-
-    /// The completion form.
-    package func close(completion body: @escaping @Sendable () -> Void) {
-        close(.handler { [self] _ in complete(body) })
-    }
-
-    private func close(_ waiter: Waiter) {
-        let isDone = state.withLock { state in
-            if state.phase == .closed, state.isReleased { return true }
-            if state.phase != .closed { state.phase = .closing }
-            state.closers.append(waiter)
-            return false
-        }
-        if isDone { waiter.resume() } else { requestTurn() }
-    }
-
-    /// The program let go of the server object.
-    package func handleReleased() {
-        let mustTurn = state.withLock { state in
-            state.hasHandle = false
-            return state.isRegistered
-        }
-        if mustTurn { requestTurn() }
     }
 
     // MARK: Listeners
@@ -240,6 +124,27 @@ extension ListenerDriver {
         }
     }
 
+    /// How many connections may be open; nil is any number.
+    package var connectionLimit: Int? {
+        get { state.withLock { $0.machine.limit } }
+        set {
+            state.withLock { $0.machine.limit = newValue }
+            requestTurn()
+        }
+    }
+
+    /// What becomes of peers beyond the limit.
+    package var excess: AcceptMachine.Excess {
+        get { state.withLock { $0.machine.excess } }
+        set {
+            state.withLock { $0.machine.excess = newValue }
+            requestTurn()
+        }
+    }
+
+    /// How many of its connections have not ended.
+    package var connectionCount: Int { state.withLock { $0.machine.open } }
+
     /// The listener's options, and what accepted connections start with.
     package func readOptions() throws(Failure) -> (KernelOptions, StreamSettings) {
         let (options, settings) = try state.withLock { state throws(Failure) in
@@ -258,7 +163,13 @@ extension ListenerDriver {
     /// Lends the descriptor to `body`; nil without calling it when there is none.
     package func withDescriptor<Result>(_ body: (Int32) -> Result) -> Result? {
         guard let number = state.withLock({ $0.descriptor.lend() }) else { return nil }
-        defer { state.withLock { _ = $0.descriptor.giveBack() } }
+        defer {
+            let mustTurn = state.withLock { state in
+                _ = state.descriptor.giveBack()
+                return state.descriptor.isReturned
+            }
+            if mustTurn { requestTurn() }
+        }
         return body(number)
     }
 }
@@ -271,5 +182,12 @@ extension ListenerState {
         case .listening: throw .alreadyBound
         case .closing, .closed: throw .closed
         }
+    }
+
+    /// From here on it listens.
+    mutating func begin(with descriptor: consuming OwnedDescriptor, _ local: SocketAddress?) {
+        self.descriptor.adopt(descriptor)
+        self.local = local
+        phase = .listening
     }
 }

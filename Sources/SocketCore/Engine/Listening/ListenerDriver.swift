@@ -44,8 +44,12 @@ package final class ListenerDriver: LoopClient, SocketDriver {
 
     package func deadlineReached(now: Instant) {
         timer = nil
-        let ended = state.withLock { $0.expire(now: now) }
-        for waiting in ended { waiting.waiter.resume(.timedOut()) }
+        let due = state.withLock { $0.expire(now: now) }
+        for taker in due.ended { taker(.failure(.timedOut())) }
+        if let connections = due.cutOff {
+            let count = connections.count { $0.cutOff() }
+            state.withLock { $0.didCutOff(count) }
+        }
         turn()
     }
 
@@ -53,7 +57,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         isServicing = true
         defer { isServicing = false }
         var step = first
-        var accepted = 0
+        var looks = 0
         while true {
             switch step {
             case .nothing: return
@@ -61,19 +65,20 @@ package final class ListenerDriver: LoopClient, SocketDriver {
                 loop.yieldTurn(self)
                 return
             case .register(let number): register(number)
-            case .release(let number, let ended): release(number, ended)
-            case .deliver(let delivery): deliver(delivery)
-            case .resume(let waiter):
-                accepted += 1
-                waiter.resume()
-            case .accept(let number, let tick):
-                accepted += 1
-                acceptForListeners(number, tick)
+            case .release(let number, let takers, let inHand): release(number, takers, inHand)
+            case .surrender: surrender()
+            case .deliver(let delivery): tell { delivery.perform() }
+            case .introduce(let connection, let listeners): introduce(connection, to: listeners)
+            case .handOver(let connection, let taker): taker(.success(connection))
+            case .look(let number, let turn):
+                looks += 1
+                look(number, turn)
+            case .drained(let drainers): for drainer in drainers { drainer.waiter.resume() }
             case .setTimer(let deadline):
                 if let timer { loop.cancelTimer(timer) }
                 timer = loop.setTimer(deadline, for: self)
             }
-            step = state.withLock { $0.step(mayAccept: accepted < ListenerDriver.acceptBudget) }
+            step = state.withLock { $0.step(mayAccept: looks < ListenerDriver.acceptBudget) }
         }
     }
 
@@ -89,64 +94,117 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         }
     }
 
-    private func release(_ number: Int32?, _ ended: [Waiter]) {
+    private func release(_ number: Int32?, _ takers: [ListenerState.Taker], _ inHand: StreamDriver?) {
         if let token { loop.deregister(number, token) }
         token = nil
         if let timer { loop.cancelTimer(timer) }
         timer = nil
-        let closers = state.withLock { state in
-            _ = state.descriptor.retire()
+        let (isDetached, closers) = state.withLock { state in
             defer { state.closers = [] }
-            return state.closers
+            if state.detacher != nil { return (!state.descriptor.withhold(), state.closers) }
+            _ = state.descriptor.retire()
+            return (false, state.closers)
         }
-        for waiter in ended { waiter.resume(.aborted()) }
+        if isDetached { surrender() }
+        // As those in the backlog fare.
+        inHand?.end(.reset)
+        for taker in takers { taker(.failure(.aborted())) }
         for waiter in closers { waiter.resume() }
     }
 
-    private func deliver(_ delivery: Outbox.Delivery) {
-        let context = state.withLock { $0.delivery }
-        switch context {
+    /// Gives the descriptor, which nobody uses any more, to whoever asked for it.
+    private func surrender() {
+        let waiter = state.withLock { state in
+            if let descriptor = state.descriptor.surrender() { state.detached = descriptor.relinquish() }
+            return state.detacher.take()
+        }
+        waiter?.resume()
+    }
+
+    // MARK: Telling
+
+    /// Performs the delivery that was begun, where the program wants it.
+    private func tell(_ body: @escaping @Sendable () -> Void) {
+        switch state.withLock({ $0.delivery }) {
         case .loop:
-            perform(delivery)
+            body()
             state.withLock { $0.outbox.endDelivery() }
         case .executor(let run):
             run { [self] in
-                perform(delivery)
+                body()
                 state.withLock { $0.outbox.endDelivery() }
                 loop.schedule(self)
             }
         }
     }
 
-    private func perform(_ delivery: Outbox.Delivery) {
-        delivery.perform()
-        // Only now, with its listeners in place, is the connection watched: it misses no event.
-        if case .event(.accepted(let connection, _)) = delivery.item { connection.startWatching() }
+    private func introduce(_ connection: StreamDriver, to listeners: [Listener]) {
+        let face = makeFace(connection)
+        tell {
+            listeners.tell(.accepted(connection, face: face))
+            // Only now, with its listeners in place, is the connection watched: it misses no event.
+            connection.startWatching()
+        }
     }
 
     // MARK: Accepting
 
-    private func acceptForListeners(_ number: Int32, _ tick: UInt32) {
-        var peer = SocketAddress(v4: 0)
-        let result = SocketCalls.accept(number, from: &peer)
-        switch consume result {
-        case .success(let descriptor):
-            let connection = makeConnection(descriptor, peer)
-            let face = makeFace(connection)
-            let didClear = state.withLock { state in
-                let didClear = state.finish(nil, tick: tick)
-                state.outbox.emit(.accepted(connection, face: face))
-                return didClear
-            }
-            if didClear { rearm() }
-        case .failure(let error):
-            if state.withLock({ $0.finish(error, tick: tick) }) { rearm() }
+    /// A look at the backlog, on the loop.
+    private func look(_ number: Int32, _ turn: AcceptMachine.Turn) {
+        switch turn.purpose {
+        case .accept: _ = accept(number, turn, isForCaller: false)
+        case .refuse: refuse(number, turn)
+        case .look: finish(turn, SocketCalls.isReadable(number) ? .connection : .wouldBlock)
         }
     }
 
-    func makeConnection(_ descriptor: consuming OwnedDescriptor, _ peer: SocketAddress) -> StreamDriver {
-        let settings = state.withLock { $0.connectionSettings }
-        return StreamDriver(group: group, adopting: descriptor, peer: peer, settings: settings)
+    private func refuse(_ number: Int32, _ turn: AcceptMachine.Turn) {
+        var peer = SocketAddress.none
+        switch SocketCalls.accept(number, from: &peer) {
+        case .success(let descriptor):
+            _ = OptionCalls.makeCloseAbortive(descriptor.number)
+            finish(turn, .connection)
+        case .failure(let error): finish(turn, AcceptMachine.Outcome(error), error)
+        }
+    }
+
+    /// Accepts a connection: for a caller on any thread, to whom `number` was lent; or, on the loop, to have it in hand.
+    func accept(_ number: Int32, _ turn: AcceptMachine.Turn, isForCaller: Bool) -> SystemResult<StreamDriver> {
+        var peer = SocketAddress.none
+        switch SocketCalls.accept(number, from: &peer) {
+        case .success(let descriptor):
+            let settings = state.withLock { $0.connectionSettings }
+            let connection = StreamDriver(
+                group: group, adopting: descriptor, peer: peer, settings: settings, listener: self)
+            var isLate = false
+            finish(turn, .connection, isLent: isForCaller) { state in
+                isLate = state.add(connection)
+                if !isForCaller { state.inHand = connection }
+            }
+            if isLate { connection.end(.reset) }
+            return .success(connection)
+        case .failure(let error):
+            finish(turn, AcceptMachine.Outcome(error), error, isLent: isForCaller)
+            return .failure(error)
+        }
+    }
+
+    private func finish(
+        _ turn: AcceptMachine.Turn, _ outcome: AcceptMachine.Outcome, _ error: SystemError? = nil, isLent: Bool = false,
+        _ note: (inout ListenerState) -> Void = { _ in }
+    ) {
+        let (didClear, mustTurn) = state.withLock { state in
+            if isLent { _ = state.descriptor.giveBack() }
+            note(&state)
+            return (state.finish(turn, outcome, error), state.mustTurn)
+        }
+        if didClear { rearm() }
+        if mustTurn { requestTurn() }
+    }
+
+    /// A connection has ended, and its descriptor is given back.
+    func connectionEnded(_ connection: StreamDriver) {
+        if state.withLock({ $0.remove(connection) }) { requestTurn() }
     }
 
     /// A level-triggered poller must be asked again.

@@ -5,24 +5,58 @@ struct ListenerState: ~Copyable {
         case fresh, listening, closing, closed
     }
 
+    /// Takes a connection, or hears why there is none. Called outside of the lock.
+    typealias Taker = @Sendable (Result<StreamDriver, Failure>) -> Void
+
     /// What the loop does next.
     enum Step: Sendable {
         case nothing
         case register(Int32)
-        case release(Int32?, [Waiter])
+        /// The takers get no connection any more, and a connection in hand gets no taker.
+        case release(Int32?, [Taker], StreamDriver?)
+        /// The last user has given the descriptor back that is to be detached.
+        case surrender
         case deliver(Outbox.Delivery)
-        case resume(Waiter)
-        case accept(Int32, tick: UInt32)
+        /// A connection goes to the listeners of `connect`.
+        case introduce(StreamDriver, to: [Listener])
+        case handOver(StreamDriver, to: Taker)
+        case look(Int32, AcceptMachine.Turn)
+        /// Every connection has ended.
+        case drained([Waiting<Waiter>])
         case setTimer(Instant)
         case yield
+    }
+
+    /// What somebody can have who asks for a connection.
+    enum Attempt: Sendable {
+        case connection(StreamDriver)
+        /// To accept for himself, with a number that was lent.
+        case turn(AcceptMachine.Turn, Int32)
+        case wait
     }
 
     var descriptor = SharedDescriptor()
     var phase = Phase.fresh
     var machine = AcceptMachine()
     var outbox = Outbox()
-    var waiters = WaiterQueue<Waiter>()
+    /// Those who wait for a connection, in order.
+    var takers = WaiterQueue<Taker>()
+    /// Accepted by the loop, and not given to anybody yet: only then is it decided who gets it, so that nobody who leaves
+    /// takes it along.
+    var inHand: StreamDriver?
+    /// The connections that have not ended.
+    var connections: [ObjectIdentifier: StreamDriver] = [:]
     var closers: [Waiter] = []
+    /// Those who wait until every connection has ended. When the time of one of them is over, the rest is cut off.
+    var drainers = WaiterQueue<Waiter>()
+    /// Time was over: a connection that still comes is cut off too.
+    private var isCutOff = false
+    /// A cut is under way, and its count not complete.
+    private var isCutting = false
+    private(set) var cutOffCount = 0
+    /// Who waits for the descriptor, and then the descriptor.
+    var detacher: Waiter?
+    var detached: Int32?
     var options = KernelOptions()
     /// What accepted connections start with.
     var connectionSettings = StreamSettings.Shared.standard
@@ -34,7 +68,7 @@ struct ListenerState: ~Copyable {
     var isReleased = false
     var pauseEnd = Instant.never
     var timer = Instant.never
-    /// `serve` or `connections` takes the connections.
+    /// `serve` takes the connections.
     var isTaken = false
     private var lastTicket: UInt64 = 0
     private var hasEmittedClose = false
@@ -44,68 +78,156 @@ struct ListenerState: ~Copyable {
         return Ticket(number: lastTicket)
     }
 
+    // MARK: The decision
+
     /// What to do next. `mayAccept`: the turn's budget is not used up.
     mutating func step(mayAccept: Bool) -> Step {
-        if phase == .listening, !hasHandle, outbox.listeners.isEmpty, outbox.isIdle, waiters.isEmpty {
+        if phase == .listening, !hasHandle, outbox.listeners.isEmpty, outbox.isIdle, takers.isEmpty {
             phase = .closing
         }
         if isReleased, !hasEmittedClose {
             hasEmittedClose = true
             outbox.emitClose(nil)
         }
-        if phase == .closing {
-            phase = .closed
-            isReleased = true
-            var ended: [Waiter] = []
-            while let waiting = waiters.popFirst() { ended.append(waiting.waiter) }
-            return .release(descriptor.number, ended)
-        }
+        if phase == .closing { return release() }
+        if detacher != nil, descriptor.isReturned { return .surrender }
         if phase == .listening, !isRegistered, let number = descriptor.number {
             isRegistered = true
             return .register(number)
         }
         if let delivery = outbox.beginDelivery() { return .deliver(delivery) }
-        guard phase == .listening, let number = descriptor.number else { return .nothing }
-        return acceptStep(number, mayAccept: mayAccept) ?? timerStep()
+        if mustTellDrainers {
+            return .drained(drainers.removeAll { _ in true })
+        }
+        return handOverStep() ?? acceptStep(mayAccept: mayAccept) ?? timerStep()
     }
 
-    private mutating func acceptStep(_ number: Int32, mayAccept: Bool) -> Step? {
-        let isForListener = waiters.isEmpty && !isTaken && outbox.hasListener(.connect) && outbox.isIdle
-        guard isForListener || !waiters.isEmpty, let tick = machine.takeTurn() else { return nil }
+    private mutating func release() -> Step {
+        phase = .closed
+        isReleased = true
+        pauseEnd = .never
+        timer = .never
+        return .release(descriptor.number, takers.removeAll { _ in true }.map(\.waiter), inHand.take())
+    }
+
+    private var isForListener: Bool {
+        takers.isEmpty && !isTaken && outbox.hasListener(.connect) && outbox.isIdle
+    }
+
+    private mutating func handOverStep() -> Step? {
+        if inHand == nil { return nil }
+        if isForListener, let connection = inHand.take() {
+            return .introduce(connection, to: outbox.beginTelling(.connect))
+        }
+        guard let taker = takers.popFirst(), let connection = inHand.take() else { return nil }
+        return .handOver(connection, to: taker.waiter)
+    }
+
+    private mutating func acceptStep(mayAccept: Bool) -> Step? {
+        guard phase == .listening, inHand == nil, let number = descriptor.number, isForListener || !takers.isEmpty,
+            let turn = machine.takeTurn()
+        else { return nil }
         guard mayAccept else {
-            machine.relinquish()
+            machine.relinquish(turn)
             return .yield
         }
-        if let waiting = waiters.popFirst() { return .resume(waiting.waiter) }
-        return .accept(number, tick: tick)
+        return .look(number, turn)
     }
 
     private mutating func timerStep() -> Step {
-        let deadline = min(pauseEnd, waiters.earliestDeadline)
+        let deadline = min(pauseEnd, takers.earliestDeadline, drainers.earliestDeadline)
         guard deadline < timer else { return .nothing }
         timer = deadline
         return .setTimer(deadline)
     }
 
-    /// Records what an accept brought. Returns whether readiness was cleared.
-    mutating func finish(_ error: SystemError?, tick: UInt32) -> Bool {
-        let (didClear, pause) = machine.finish(error.map(AcceptMachine.Outcome.init) ?? .accepted, tick: tick)
-        if let error, let pause {
+    /// Whether the loop has something to do that calls on other threads may have caused.
+    var mustTurn: Bool {
+        !takers.isEmpty || isForListener || pauseEnd < timer || descriptor.isReturned || mustTellDrainers
+    }
+
+    // MARK: Accepting
+
+    /// What somebody can have at once, before whom nobody waits.
+    mutating func attempt(isEager: Bool) -> Attempt {
+        guard takers.isEmpty else { return .wait }
+        if let connection = inHand.take() { return .connection(connection) }
+        guard let turn = machine.admit(isEager: isEager) else { return .wait }
+        guard let number = descriptor.lend() else {
+            machine.relinquish(turn)
+            return .wait
+        }
+        return .turn(turn, number)
+    }
+
+    /// Records what a turn brought. Returns whether readiness was cleared.
+    mutating func finish(_ turn: AcceptMachine.Turn, _ outcome: AcceptMachine.Outcome, _ error: SystemError?) -> Bool {
+        let verdict = machine.finish(turn, outcome)
+        if let error, let pause = verdict.pause {
             pauseEnd = .now.advanced(by: pause)
             let failure = Failure.system(error, .accept)
             lastError = failure
             outbox.emit(.error(failure, local))
         }
-        return didClear
+        if verdict.isOverload, let limit = machine.limit {
+            outbox.emit(.overload(open: machine.open, limit: limit, isRefused: turn.purpose == .refuse))
+        }
+        return verdict.didClear
     }
 
-    /// Handles what is due; returns those whose time is over.
-    mutating func expire(now: Instant) -> [Waiting<Waiter>] {
+    /// Notes a connection that was accepted. Returns whether it came too late, and is to be cut off.
+    mutating func add(_ connection: StreamDriver) -> Bool {
+        connections[ObjectIdentifier(connection)] = connection
+        if isCutOff { cutOffCount += 1 }
+        return isCutOff
+    }
+
+    /// A connection has ended. Returns whether the loop has something to do now.
+    mutating func remove(_ connection: StreamDriver) -> Bool {
+        connections.removeValue(forKey: ObjectIdentifier(connection))
+        let hasRoomNow = machine.ended()
+        return hasRoomNow && phase == .listening || mustTellDrainers
+    }
+
+    // MARK: Time
+
+    /// What is due.
+    struct Due: Sendable {
+        var ended: [Taker] = []
+        var cutOff: [StreamDriver]?
+    }
+
+    /// Handles what is due; the caller does the rest, and after a cut says how many it was.
+    mutating func expire(now: Instant) -> Due {
         timer = .never
         if pauseEnd <= now {
             pauseEnd = .never
             machine.resume()
         }
-        return waiters.removeAll { $0.deadline <= now }
+        var due = Due(ended: takers.removeAll { $0.deadline <= now }.map(\.waiter))
+        guard drainers.earliestDeadline <= now else { return due }
+        // The last connection's end is what they wait for, now as before.
+        let waiting = drainers.removeAll { _ in true }
+        for drainer in waiting { drainers.append(drainer.withoutDeadline) }
+        isCutOff = true
+        isCutting = true
+        due.cutOff = Array(connections.values)
+        return due
+    }
+
+    /// A cut is over: so many connections were open still.
+    mutating func didCutOff(_ count: Int) {
+        isCutting = false
+        cutOffCount += count
+    }
+
+    private var mustTellDrainers: Bool {
+        !drainers.isEmpty && isReleased && machine.isDrained && !isCutting && outbox.isIdle
+    }
+}
+
+extension Waiting {
+    fileprivate var withoutDeadline: Waiting {
+        Waiting(ticket: ticket, waiter: waiter, deadline: .never, isServing: isServing)
     }
 }

@@ -6,8 +6,10 @@ package final class EventLoopGroup: Sendable {
     private let turn = Atomic<UInt>(0)
 
     /// Makes `count` loops, at least one.
-    package init(count: Int) {
-        loops = (0..<max(1, count)).map { EventLoop(number: $0, poller: PollerKind.makeDefaultOrDeferred()) }
+    package init(
+        count: Int, makePoller: () -> any Poller = { PollerKind.makeDefaultOrDeferred() }
+    ) {
+        loops = (0..<max(1, count)).map { EventLoop(number: $0, poller: makePoller()) }
     }
 
     deinit {

@@ -69,10 +69,15 @@ package struct LifecycleMachine: Sendable {
         if isBound { throw .alreadyBound }
     }
 
+    /// Whether a connect would fit.
+    package func checkConnect() throws(Failure) {
+        if isClosing { throw .closed }
+        if phase != .fresh { throw .alreadyConnected }
+    }
+
     /// Starts connecting.
     package mutating func beginConnect() throws(Failure) {
-        if isClosing { throw .closed }
-        guard phase == .fresh else { throw .alreadyConnected }
+        try checkConnect()
         phase = .connecting
     }
 

@@ -45,15 +45,27 @@ extension StreamDriver {
 
     /// Ends the socket without anybody waiting for it.
     package func end(_ request: LifecycleMachine.CloseRequest) {
-        state.withLock { $0.life.close(request) }
+        state.withLock { $0.close(request) }
         requestTurn()
+    }
+
+    /// Ends at once what is left of the socket. Returns whether it was still open: whether anything was cut off.
+    func cutOff() -> Bool {
+        let wasOpen = state.withLock { state in
+            // close() has completed, and its background has had its chance.
+            state.giveUpDiscarding()
+            defer { state.life.close(.reset) }
+            return !state.life.isClosed
+        }
+        requestTurn()
+        return wasOpen
     }
 
     private func close(_ request: LifecycleMachine.CloseRequest, _ waiter: Waiter) {
         let isDone = state.withLock { state in
             if state.life.isClosed, state.life.request == nil { return true }
             _ = state.use()
-            state.life.close(request == .flush && state.shared.values.linger == .zero ? .reset : request)
+            state.close(request)
             state.closers.append(waiter)
             return false
         }

@@ -24,18 +24,20 @@ extension StreamDriver {
         to target: ConnectTarget, timeout: Duration?, _ ticket: Ticket?, _ waiter: Waiter
     ) {
         let deadline = Instant.after(timeout)
-        let refusal: Failure? = state.withLock { state in
-            do throws(Failure) {
+        let reachable: ConnectTarget
+        do throws(Failure) {
+            reachable = try state.withLock { state throws(Failure) in
+                try state.life.checkConnect()
+                let reachable = try state.boundFamily.map { family throws(Failure) in try target.limited(to: family) }
                 try state.life.beginConnect()
-            } catch {
-                return error
+                state.connecting = waiter
+                state.connectTicket = ticket
+                return reachable ?? target
             }
-            state.connecting = waiter
-            state.connectTicket = ticket
-            return nil
+        } catch {
+            return waiter.resume(error)
         }
-        if let refusal { return waiter.resume(refusal) }
-        loop.execute { [self] in startConnector(to: target, deadline: deadline) }
+        loop.execute { [self] in startConnector(to: reachable, deadline: deadline) }
     }
 
     /// Ends the connect that has this ticket, and no other: a second call, which was refused, may be cancelled too.
@@ -55,13 +57,27 @@ extension StreamDriver {
         }
         guard isWanted else { return }
         let bound = isBound ? localAddress : nil
-        let connector = Connector(to: target, on: loop, oneAtATime: bound != nil) { [self] family in
+        let connector = Connector(
+            to: target, on: loop, deadline: deadline, isBound: bound != nil
+        ) { [self] family in
             makeDescriptor(family, bound: bound)
         } ended: { [self] outcome in
             connectingEnded(outcome)
         }
         self.connector = connector
-        connector.start(deadline: deadline)
+        // What bind() made serves the first attempt. Another thread may be setting options on it just now; then the
+        // attempt begins when that gives it back.
+        let isInUse = state.withLock { $0.descriptor.withhold() }
+        if !isInUse { connector.start() }
+    }
+
+    /// Gives back a number that was lent for an option or a question.
+    func giveBack() {
+        let mustConnect = state.withLock { state in
+            _ = state.descriptor.giveBack()
+            return state.descriptor.isReturned
+        }
+        if mustConnect { loop.execute { [self] in connector?.start() } }
     }
 
     /// A descriptor for one attempt. The one that bind() made serves the first; the next ones are bound to the same
@@ -70,8 +86,7 @@ extension StreamDriver {
         _ family: SocketAddress.Family, bound: SocketAddress?
     ) -> Result<OwnedDescriptor, SetupError> {
         let options: KernelOptions = state.withLock { $0.shared.values.kernel }
-        if let bound {
-            guard bound.family == family else { return .failure(SetupError(.addressFamilyNotSupported, .bind)) }
+        if bound != nil {
             var taken: OwnedDescriptor?
             state.withLock { taken = $0.descriptor.surrender() }
             if let taken = taken.take() { return .success(taken) }

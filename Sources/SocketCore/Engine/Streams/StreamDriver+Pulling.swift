@@ -119,6 +119,7 @@ extension StreamDriver {
             if case .failure(let error) = result {
                 if error == .wouldBlock { keepsTurn = !isEager } else { state.wasFailureReported = true }
             }
+            if case .success(1...) = result { state.counts.messagesReceived += 1 }
             let didClear = state.finishReading(result, limit: target.count, tick: turn.tick, keepsTurn: keepsTurn)
             // Whoever waits behind this reader, or a listener that came meanwhile, is served by the loop.
             return (didClear, state.wantsTurnAfterReading(), state.servedAtOnce())
@@ -149,7 +150,7 @@ extension StreamDriver {
             do throws(Failure) {
                 if let cut = try ahead.cut(&request, hasEnded: turn.hasEnded, framer) {
                     let answer = ahead.take(cut, into: buffer)
-                    let mustYield = endTurn(ahead)
+                    let mustYield = endTurn(ahead, isAnswered: true)
                     if let answer { return .bytes(answer, mustYield: mustYield) }
                     return .filled(cut.bytes.count, mustYield: mustYield)
                 }
@@ -194,9 +195,10 @@ extension StreamDriver {
 
     /// A reader is done; what is left is for the next one. Returns whether the reader has had its share.
     @discardableResult
-    private func endTurn(_ ahead: ReadAhead) -> Bool {
+    private func endTurn(_ ahead: ReadAhead, isAnswered: Bool = false) -> Bool {
         let (mustTurn, mustYield) = state.withLock { state in
             _ = state.descriptor.giveBack()
+            if isAnswered { state.counts.messagesReceived += 1 }
             state.endTurn(ahead, isUntried: true)
             return (state.wantsTurnAfterReading(), state.servedAtOnce())
         }
@@ -343,7 +345,9 @@ extension StreamState {
         let outcome = ReadMachine.Outcome(result, limit: limit)
         let didClear = read.finish(outcome, tick: tick, keepsTurn: keepsTurn)
         switch outcome {
-        case .bytes: noteActivity()
+        case .bytes(let count, _):
+            counts.bytesReceived += UInt64(count)
+            noteActivity()
         case .ended: noteExhaustion()
         case .wouldBlock: break
         case .failed:

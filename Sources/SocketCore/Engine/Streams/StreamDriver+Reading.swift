@@ -35,6 +35,7 @@ extension StreamDriver {
                 if case .success(let count) = received { state.putAhead(buffer[..<count]) }
                 return (didClear, nil)
             }
+            if case .success(1...) = received { state.counts.messagesReceived += 1 }
             if state.outbox.isIdle, state.isDeliveredOnLoop {
                 state.outbox.beginDirectDelivery()
                 return (didClear, reader.waiter)
@@ -93,16 +94,18 @@ extension StreamDriver {
         }
         countRead(count)
         let event = EngineEvent.message(Scratch.copy(count), from: peer)
-        let (didClear, telling) = state.withLock { state in
+        let (didClear, isOnLoop, listeners): (Bool, Bool, [Listener]?) = state.withLock { state in
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
-            let telling = state.beginTelling()
-            // Those who wanted it are gone, or something is to be told before it.
-            if telling == nil { state.putAhead(buffer[..<count]) }
-            return (didClear, telling)
+            guard let listeners = state.beginTelling() else {
+                // Those who wanted it are gone, or something is to be told before it.
+                state.putAhead(buffer[..<count])
+                return (didClear, false, nil)
+            }
+            return (didClear, state.isDeliveredOnLoop, listeners)
         }
         if didClear { rearm(.read) }
-        guard let telling else { return state.withLock { $0.step(mayRead: mayRead) } }
-        return tell(telling, event)
+        guard let listeners else { return state.withLock { $0.step(mayRead: mayRead) } }
+        return tell(listeners, event, isOnLoop: isOnLoop)
     }
 
     /// The same when there are listeners who only look at the bytes. Returns the next step.
@@ -114,7 +117,7 @@ extension StreamDriver {
         let (didClear, telling) = state.withLock { state in
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
             if bytes.isEmpty { return (didClear, nil as StreamState.Telling?) }
-            let telling = state.beginTelling()
+            let telling = state.beginLending()
             if telling == nil { state.putAhead(bytes) }
             return (didClear, telling)
         }
@@ -169,30 +172,30 @@ extension StreamDriver {
         countRead(cut.used, atLeast: StreamDriver.leastMessageCost)
         let telling: StreamState.Telling? = state.withLock { state in
             // With another framing it is another message.
-            let telling = state.framer === framer ? state.beginTelling() : nil
+            let telling = state.framer === framer ? state.beginLending() : nil
             if telling != nil { ahead.drop(cut.used) }
             state.endTurn(ahead, isUntried: true)
             return telling
         }
         guard let telling else { return state.withLock { $0.step(mayRead: mayRead) } }
         if telling.lends { return bytes.withUnsafeBytes { tell(telling, lending: $0) } }
-        return tell(telling, .message(bytes, from: peer))
+        return tell(telling.listeners, .message(bytes, from: peer), isOnLoop: telling.isOnLoop)
     }
 
     /// Tells of bytes: first those who only look at them, here on the loop.
     private func tell(_ telling: StreamState.Telling, lending bytes: UnsafeRawBufferPointer) -> StreamState.Step {
         telling.listeners.tell(.bytes(BorrowedBytes(bytes)))
         guard telling.copies else { return deliver(isOver: true) }
-        return tell(telling, .message(Array(bytes), from: peer))
+        return tell(telling.listeners, .message(Array(bytes), from: peer), isOnLoop: telling.isOnLoop)
     }
 
     /// Tells of a message that never was in the outbox. Returns the next step.
-    private func tell(_ telling: StreamState.Telling, _ event: EngineEvent) -> StreamState.Step {
-        if telling.isOnLoop {
-            telling.listeners.tell(event)
+    private func tell(_ listeners: [Listener], _ event: EngineEvent, isOnLoop: Bool) -> StreamState.Step {
+        if isOnLoop {
+            listeners.tell(event)
             return deliver(isOver: true)
         }
-        handOver(Outbox.Delivery(item: .event(event), listeners: telling.listeners))
+        handOver(Outbox.Delivery(item: .event(event), listeners: listeners))
         return state.withLock { $0.step(mayRead: mayRead) }
     }
 
@@ -249,10 +252,18 @@ extension StreamState {
         let copies: Bool
     }
 
-    /// Starts to tell the message listeners; nil when they are gone, paused, or busy, and then nothing may be taken for
-    /// them. `endDelivery` follows.
-    fileprivate mutating func beginTelling() -> Telling? {
+    /// Starts to tell the message listeners; nil when they are gone, paused, or busy, or some only look at the bytes, and
+    /// then nothing may be taken for them. `endDelivery` follows.
+    fileprivate mutating func beginTelling() -> [Listener]? {
+        guard !isPaused, outbox.isIdle, outbox.hasListener(.message), !outbox.hasListener(.bytes) else { return nil }
+        counts.messagesReceived += 1
+        return outbox.beginTelling(.message)
+    }
+
+    /// The same, also for those who only look at the bytes.
+    fileprivate mutating func beginLending() -> Telling? {
         guard wantsMessages, outbox.isIdle else { return nil }
+        counts.messagesReceived += 1
         let (lends, copies) = (outbox.hasListener(.bytes), outbox.hasListener(.message))
         return Telling(
             listeners: outbox.beginTelling(.message), isOnLoop: isDeliveredOnLoop, lends: lends, copies: copies)

@@ -32,6 +32,9 @@ extension StreamDriver {
     /// Bytes of sends that the kernel has not taken yet.
     package var bufferedAmount: Int { state.withLock { $0.write.queuedBytes } }
 
+    /// What has gone through, and the bytes of sends that the kernel has not taken yet.
+    package var counts: (counts: StreamCounts, queued: Int) { state.withLock { ($0.counts, $0.write.queuedBytes) } }
+
     /// Bytes above which the send queue counts as full.
     package var highWaterMark: Int {
         get { state.withLock { $0.write.highWaterMark } }
@@ -79,7 +82,7 @@ extension StreamDriver {
     /// Lends the descriptor to `body`; nil without calling it when there is none.
     package func withDescriptor<Result>(_ body: (Int32) -> Result) -> Result? {
         guard let number = state.withLock({ $0.descriptor.lend() }) else { return nil }
-        defer { state.withLock { _ = $0.descriptor.giveBack() } }
+        defer { giveBack() }
         return body(number)
     }
 
@@ -101,6 +104,7 @@ extension StreamDriver {
             // Checked again: another bind, a connect or a close may have come between.
             try state.life.checkBind()
             if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
+            state.boundFamily = address.family
             state.life.bound()
         }
     }

@@ -133,9 +133,12 @@ extension StreamDriver {
             }
             switch state.write.admit() {
             case .finished: return .outcome(.failed(.invalidState(.finished)))
-            case .queue: return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
+            case .queue:
+                state.counts.messagesSent += 1
+                return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
             case .write(let tick):
                 guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
+                state.counts.messagesSent += 1
                 return .write(number, tick: tick)
             }
         }
@@ -153,6 +156,7 @@ extension StreamDriver {
         }
     }
 
+    @inline(__always)
     private func write(
         _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?
     ) -> SendOutcome {
@@ -162,7 +166,7 @@ extension StreamDriver {
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let didClear = state.write.wrote(written.count, of: written.total, tick: tick)
-            state.noteActivity()
+            state.noteSent(written.count)
             if let error = written.error {
                 state.outputFailed(error, &endings)
                 return (.failed(.system(error, .send, sent: written.count, remaining: remaining)), didClear, true)
@@ -213,7 +217,8 @@ extension StreamDriver {
             let count = (try? result.get()) ?? 0
             let didClear = state.write.wrote(count, of: bytes.count, tick: admitted.tick)
             if count < bytes.count { state.write.missRoom() }
-            state.noteActivity()
+            if count > 0 { state.counts.messagesSent += 1 }
+            state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock { state.outputFailed(error, &endings) }
             return (count, didClear, state.wantsTurnAfterWriting() || !endings.isEmpty || state.use())
         }
@@ -330,12 +335,12 @@ extension StreamDriver {
                 endings.add(state.endSender(send.ticket, nil))
             }
             if let lack { state.contentFailed(lack, &endings) }
-            state.settleGivenUp(&endings)
-            state.noteActivity()
+            state.noteSent(written.count)
             if let error = written.error {
                 state.outputFailed(error, &endings)
-            } else if state.write.takeDrained() {
-                state.outbox.emit(.drain)
+            } else {
+                state.settleGivenUp(&endings)
+                state.tellDrained()
             }
             return (endings, didClear)
         }
@@ -352,6 +357,11 @@ extension StreamState {
         if life.phase != .open { return .notConnected }
         if let outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
         return nil
+    }
+
+    fileprivate mutating func noteSent(_ count: Int) {
+        counts.bytesSent += UInt64(count)
+        noteActivity()
     }
 
     fileprivate mutating func wantsTurnAfterWriting() -> Bool {

@@ -7,6 +7,8 @@ package final class StreamDriver: LoopClient, SocketDriver {
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
     private let group: EventLoopGroup
+    /// Who accepted it, and counts it until it has ended.
+    private let listener: ListenerDriver?
     let state = Lock(StreamState())
 
     // On the loop only.
@@ -34,17 +36,18 @@ package final class StreamDriver: LoopClient, SocketDriver {
     nonisolated(unsafe) private var deliveryAllowance = StreamDriver.deliveryBudget
 
     /// A socket without a connection, on a loop of `group`.
-    package init(group: EventLoopGroup) {
+    package init(group: EventLoopGroup, listener: ListenerDriver? = nil) {
         self.group = group
+        self.listener = listener
         loop = group.next()
     }
 
-    /// A socket for an accepted connection, neither read nor watched before `startWatching`.
+    /// A socket for a connection that stands, neither read nor watched before `startWatching`.
     package convenience init(
         group: EventLoopGroup, adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress,
-        settings: StreamSettings.Shared
+        settings: StreamSettings.Shared, listener: ListenerDriver? = nil
     ) {
-        self.init(group: group)
+        self.init(group: group, listener: listener)
         self.peer = peer
         var descriptor: OwnedDescriptor? = consume descriptor
         state.withLock { state in
@@ -271,6 +274,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
             state.endClosers(&endings)
             return endings
         }.perform()
+        listener?.connectionEnded(self)
     }
 
     /// A level-triggered poller must be asked again for a direction that was cleared.

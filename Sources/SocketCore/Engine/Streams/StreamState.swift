@@ -6,81 +6,6 @@
 /// `step()` is the socket's one decision: what the loop does next. Calls from other threads change the state and ask
 /// for a turn; events from the kernel change the state and take one.
 struct StreamState: ~Copyable {
-    /// A send that is queued. Its caller may not have begun to wait yet, or may have stopped.
-    struct Sender: Sendable {
-        let ticket: Ticket
-        var waiting: Waiting<Waiter>?
-        var isOver = false
-        var failure: Failure?
-        /// Given up while a write with its first bytes was under way: how it ends, should they not have gone out.
-        var givenUp: Failure?
-    }
-
-    /// Somebody who waits for input.
-    enum Reader: Sendable {
-        /// Told that it is its turn; reads for itself.
-        case task(Waiter)
-        /// Handed what the loop has read for it: whatever arrived, or a message.
-        case handler(StreamDriver.ReceiveCompletion)
-        /// Handed what it asked for.
-        case request(PendingRequest)
-
-        var isHandler: Bool { if case .handler = self { true } else { false } }
-    }
-
-    /// A request that waits for its turn. Only whoever has the turn touches it.
-    final class PendingRequest: @unchecked Sendable {
-        // Sendable: see above.
-        var request: ReadRequest
-        let body: StreamDriver.ReceiveCompletion
-
-        init(_ request: ReadRequest, _ body: @escaping StreamDriver.ReceiveCompletion) {
-            self.request = request
-            self.body = body
-        }
-    }
-
-    /// Those whose operations end now, and how.
-    struct Endings: Sendable {
-        private var waiting: [(Waiter, Failure?)] = []
-
-        /// Adds somebody whose operation ends so; nil is success.
-        mutating func add(_ waiter: Waiter?, _ failure: Failure? = nil) {
-            if let waiter { waiting.append((waiter, failure)) }
-        }
-
-        var isEmpty: Bool { waiting.isEmpty }
-
-        /// Resumes them. Never under a lock.
-        func perform() {
-            for (waiter, failure) in waiting { waiter.resume(failure) }
-        }
-    }
-
-    /// What the loop does next. Plain numbers, since every event of every socket makes some of them.
-    enum Step: Sendable {
-        case nothing
-        case end
-        case register(Int32)
-        case release(Int32?, isAbortive: Bool)
-        /// Tell what is in the outbox: on the loop, or elsewhere.
-        case deliver
-        case handOver
-        case flush(Int32)
-        case shutDown(Int32)
-        case resumeReader
-        case readForHandler(Int32, tick: UInt32)
-        case pullForHandler
-        case readForListeners(Int32, tick: UInt32)
-        case lendToListeners(Int32, tick: UInt32)
-        case cutForListeners(Int32)
-        case probe(Int32, tick: UInt32)
-        case discard(Int32, tick: UInt32)
-        case setTimer(Instant)
-        /// Reading or writing has used up its turn's budget.
-        case yield
-    }
-
     // What every message touches comes first and stays together: with thousands of connections each line of memory
     // costs a miss.
     var read = ReadMachine()
@@ -104,6 +29,7 @@ struct StreamState: ~Copyable {
     /// What was read ahead, and the framing: of whoever has the turn to read.
     var ahead: ReadAhead?
     var framer: Framer?
+    var counts = StreamCounts()
     var readers = WaiterQueue<Reader>()
     private var lastTicket: UInt64 = 0
 
@@ -111,6 +37,8 @@ struct StreamState: ~Copyable {
     private var hasGivenUp = false
     var finishers: [Waiter] = []
     var closers: [Waiter] = []
+    /// The family of the address that bind() gave.
+    var boundFamily: SocketAddress.Family?
     var connecting: Waiter?
     /// Names the connect under way for its cancellation.
     var connectTicket: Ticket?
@@ -186,7 +114,7 @@ struct StreamState: ~Copyable {
 
     /// What to do next with a connection that stays as it is.
     private mutating func ioStep(_ number: Int32, mayRead: Bool) -> Step {
-        if write.takeRoom() { outbox.emit(.drain) }
+        if write.hasMissedRoom, write.takeRoom() { outbox.emit(.drain) }
         if outbox.canDeliver { return deliverStep }
         if write.canFlush { return .flush(number) }
         let step = readStep(number, mayRead: mayRead) ?? timerStep()
@@ -263,12 +191,17 @@ struct StreamState: ~Copyable {
 
     // MARK: Ending
 
+    /// Asks for the end, whoever does: the program, or the socket by itself. With linger zero every close is abortive.
+    mutating func close(_ request: LifecycleMachine.CloseRequest) {
+        life.close(request == .flush && shared.values.linger == .zero ? .reset : request)
+    }
+
     /// A socket that nobody holds, hears or waits for is closed.
     private mutating func closeIfAbandoned() {
         guard !hasHandle, life.phase == .open, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty,
             senders.isEmpty, finishers.isEmpty
         else { return }
-        life.close(.flush)
+        close(.flush)
     }
 
     /// With a message listener, and half-open not asked for, the peer's end is followed by ours: behind the listeners
@@ -277,7 +210,7 @@ struct StreamState: ~Copyable {
         guard life.phase == .open, read.isExhausted, outbox.hasMessageListener, outbox.isIdle,
             !shared.values.allowsHalfOpen
         else { return }
-        life.close(.flush)
+        close(.flush)
     }
 
     /// Takes up what was asked for: the next stage begins, and these operations end. `peer` is for those who are told of
@@ -285,6 +218,7 @@ struct StreamState: ~Copyable {
     mutating func takeRequest(peer: SocketAddress? = nil) -> Endings {
         var endings = Endings()
         guard let request = life.takeRequest() else { return endings }
+        counts.closed = .now
         let isConnecting = connecting != nil
         endings.add(connecting.take(), life.failure ?? .aborted())
         switch request {
@@ -426,7 +360,9 @@ struct StreamState: ~Copyable {
     mutating func withdraw(_ ticket: Ticket, _ failure: Failure) -> Failure? {
         let ended: Failure
         switch write.withdraw(ticket) {
-        case .removed(let remaining): ended = failure.with(sent: 0, remaining: remaining)
+        case .removed(let remaining):
+            ended = failure.with(sent: 0, remaining: remaining)
+            tellDrained()
         case .detached(let sent, let remaining): ended = failure.with(sent: sent, remaining: remaining)
         case .underWay:
             if let index = senders.firstIndex(where: { $0.ticket == ticket }) {
@@ -438,6 +374,11 @@ struct StreamState: ~Copyable {
         }
         senders.removeAll { $0.ticket == ticket }
         return ended
+    }
+
+    /// The queue has become shorter, sent or given up.
+    mutating func tellDrained() {
+        if write.takeDrained() { outbox.emit(.drain) }
     }
 
     /// A write of the loop is over: those who were given up during it hear how far they got.
@@ -495,6 +436,7 @@ struct StreamState: ~Copyable {
 
     /// Starts the idle clock of a new connection.
     mutating func didOpen() {
+        counts.opened = .now
         write.open()
         noteActivity()
     }

@@ -105,7 +105,8 @@ package struct WriteMachine: Sendable {
     package private(set) var isFinishing = false
     /// Our direction has been shut down.
     package private(set) var hasFinished = false
-    private var hasMissedRoom = false
+    /// `takeRoom` may have something to tell.
+    package private(set) var hasMissedRoom = false
 
     package init() {}
 

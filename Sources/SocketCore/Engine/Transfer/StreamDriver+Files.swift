@@ -9,6 +9,7 @@ extension StreamDriver {
             if file.range.isEmpty { return .sent(mustYield: false) }
             let whole = WriteMachine.Remainder(
                 .file(file), offset: file.range.lowerBound, count: file.range.count, sent: 0)
+            state.counts.messagesSent += 1
             return .queued(state.enqueueSend(whole))
         }
         // On the loop only: sendfile(2) has no way to ask for no SIGPIPE, and a disk may be slow.

@@ -53,6 +53,7 @@ extension StreamDriver {
         let (didClear, mustTurn) = state.withLock { state in
             _ = state.descriptor.giveBack()
             if case .failure(let error) = result, error != .wouldBlock { state.wasFailureReported = true }
+            if case .success(1...) = result { state.counts.messagesReceived += 1 }
             // How much was moved says nothing about what is left: only `.wouldBlock` does.
             let didClear = state.finishReading(
                 result, limit: 0, tick: turn.tick, keepsTurn: result == .failure(.wouldBlock))

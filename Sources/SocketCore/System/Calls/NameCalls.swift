@@ -12,11 +12,14 @@ package enum NameCalls {
         case system(SystemError)
     }
 
-    private static let limit = 64
+    /// How many addresses of a name count.
+    package static let limit = 64
 
     /// getaddrinfo(3) for one family. At most 64 addresses, without ports.
     package static func resolve(_ name: String, _ family: SocketAddress.Family) -> Result<[SocketAddress], Failure> {
-        withUnsafeTemporaryAllocation(of: csocket_address.self, capacity: limit) { addresses in
+        // To C the name would end there, and be another one.
+        if name.utf8.contains(0) { return .failure(.unknownName) }
+        return withUnsafeTemporaryAllocation(of: csocket_address.self, capacity: limit) { addresses in
             var resolverError: Int32 = 0
             let count = name.withCString {
                 csocket_resolve($0, Int32(family.rawValue), addresses.baseAddress, Int32(limit), &resolverError)

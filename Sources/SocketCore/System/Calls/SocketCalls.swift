@@ -19,11 +19,33 @@ package enum SocketCalls {
         owned(uninterrupted { csocket_accept(descriptor, &peer.native) })
     }
 
+    /// poll(2) without waiting: whether accept(2), or recv(2), would find something. True when that cannot be told.
+    package static func isReadable(_ descriptor: Int32) -> Bool {
+        var entry = csocket_poll_entry(descriptor: descriptor, events: UInt32(CSOCKET_READABLE), revents: 0)
+        return (try? uninterrupted { csocket_poll(&entry, 1, 0) }.get()) != 0
+    }
+
     private static func owned(_ result: SystemResult<Int>) -> SystemResult<OwnedDescriptor> {
         switch result {
         case .success(let number): .success(OwnedDescriptor(adopting: Int32(number)))
         case .failure(let error): .failure(error)
         }
+    }
+
+    /// SO_TYPE and SO_ACCEPTCONN: what a descriptor from outside is; nil for a kind that is not ours. `.badDescriptor`
+    /// when it is not open, `.notSocket` when it is something else.
+    package static func inspect(_ descriptor: Int32) -> SystemResult<(kind: Kind?, isListening: Bool)> {
+        var type: Int32 = 0
+        var isListening: Int32 = 0
+        return outcome(csocket_inspect(descriptor, &type, &isListening)).map { _ in
+            let kind: Kind? = type == CSOCKET_STREAM ? .stream : type == CSOCKET_DATAGRAM ? .datagram : nil
+            return (kind, isListening != 0)
+        }
+    }
+
+    /// fcntl(2): gives a descriptor from outside what `open` gives ours.
+    package static func prepare(_ descriptor: Int32) -> SystemResult<Void> {
+        outcome(csocket_prepare(descriptor)).map { _ in }
     }
 
     /// bind(2).

@@ -7,6 +7,7 @@ package struct SharedDescriptor: ~Copyable, Sendable {
     private var owned: OwnedDescriptor?
     private var lent: Int32 = 0
     private var isRetired = false
+    private var isWithheld = false
     /// The number, for bookkeeping only; nil without a descriptor that calls may use. A call borrows it with `lend()`.
     package private(set) var number: Int32?
 
@@ -33,10 +34,22 @@ package struct SharedDescriptor: ~Copyable, Sendable {
         return isRetired && lent == 0 ? owned.take() : nil
     }
 
-    /// Gives the descriptor up to somebody who will bring it back with `adopt`; nil when a call is using it.
+    /// Lends nothing any more, so that `surrender` will have the descriptor. Returns whether a call is using it now; then
+    /// `isReturned` holds as soon as the last has given it back.
+    package mutating func withhold() -> Bool {
+        number = nil
+        isWithheld = lent > 0
+        return isWithheld
+    }
+
+    /// Whether a call was using the descriptor when it was withheld, and none is any more.
+    package var isReturned: Bool { isWithheld && lent == 0 && !isRetired }
+
+    /// Gives the descriptor up to somebody who may bring another with `adopt`; nil when a call is using it.
     package mutating func surrender() -> OwnedDescriptor? {
         guard lent == 0, !isRetired else { return nil }
         number = nil
+        isWithheld = false
         return owned.take()
     }
 

@@ -16,7 +16,8 @@ final class EpollPoller: Poller {
         }
         wakeup = try Wakeup()
         events = .allocate(capacity: EpollPoller.capacity)
-        if case .failure(let error) = add(wakeup.receiver, token: .wakeup) {
+        let added = csocket_epoll_add_wakeup(descriptor.number, wakeup.receiver, PollToken.wakeup.rawValue)
+        if case .failure(let error) = outcome(added) {
             events.deallocate()
             throw error
         }

@@ -17,7 +17,8 @@ final class KqueuePoller: Poller {
         }
         wakeup = try Wakeup()
         events = .allocate(capacity: KqueuePoller.capacity)
-        if case .failure(let error) = add(wakeup.receiver, token: .wakeup) {
+        let added = csocket_kqueue_add_wakeup(descriptor.number, wakeup.receiver, PollToken.wakeup.rawValue)
+        if case .failure(let error) = outcome(added) {
             events.deallocate()
             throw error
         }

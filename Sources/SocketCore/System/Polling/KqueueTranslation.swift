@@ -61,21 +61,18 @@ package enum KqueueMeaning: Sendable, Hashable {
 
 /// Translates kqueue events to the neutral events of the engine (kqueue(2)).
 package enum KqueueTranslation {
-    /// Says what an event means.
+    /// Says what an event, as kevent(2) returned it, means in the engine's vocabulary.
     ///
-    /// - Parameters:
-    ///   - event: an event as kevent(2) returned it.
-    ///   - isSendingEnded: whether we ended our own direction with shutdown(2). That too sets EV_EOF on EVFILT_WRITE
-    ///     while the peer may go on sending, so without an error it is then no hang-up.
-    /// - Returns: the event in the engine's vocabulary.
-    package static func translate(_ event: KqueueEvent, isSendingEnded: Bool = false) -> KqueueMeaning {
+    /// EV_EOF on EVFILT_WRITE says that our direction is over, most often because we ended it ourselves; the peer may go
+    /// on sending. So without an error it is no hang-up: who sends finds out, and EVFILT_READ tells of the peer's end.
+    package static func translate(_ event: KqueueEvent) -> KqueueMeaning {
         // Before the filter: an event with EV_ERROR answers a change that we asked for, and nothing else in it counts.
         if event.flags & KqueueEvent.error != 0 { return answer(to: event) }
         switch event.filter {
         case KqueueEvent.user: return .wakeUp
         case KqueueEvent.read: return ready(event, .readable, atEnd: [.readable, .endOfInput])
-        case KqueueEvent.write where isSendingEnded && socketError(event) == nil: return .nothing
-        case KqueueEvent.write: return ready(event, .writable, atEnd: [.writable, .hangUp])
+        case KqueueEvent.write:
+            return ready(event, .writable, atEnd: socketError(event) == nil ? .writable : [.writable, .hangUp])
         case KqueueEvent.except: return ready(event, [], atEnd: .endOfInput)
         default: return .nothing
         }

@@ -14,7 +14,7 @@ package struct PollEvents: OptionSet, Sendable, Hashable {
     package static let writable = PollEvents(rawValue: UInt8(CSOCKET_WRITABLE))
     /// The peer ended its direction (EPOLLRDHUP; EV_EOF on EVFILT_READ).
     package static let endOfInput = PollEvents(rawValue: UInt8(CSOCKET_END_OF_INPUT))
-    /// Both directions are over (EPOLLHUP; EV_EOF on EVFILT_WRITE).
+    /// Both directions are over (EPOLLHUP; EV_EOF with an error on EVFILT_WRITE).
     package static let hangUp = PollEvents(rawValue: UInt8(CSOCKET_HANG_UP))
     /// The socket has an error to tell (SO_ERROR, or the error queue).
     package static let error = PollEvents(rawValue: UInt8(CSOCKET_ERROR))

@@ -18,7 +18,7 @@ enum DescriptorCensus {
     /// The socket behind a number; nil when the number is not open.
     static func identity(of descriptor: Int) -> Identity? {
         var status = stat()
-        guard fstat(Int32(descriptor), &status) == 0 else { return nil }
+        guard let number = Int32(exactly: descriptor), fstat(number, &status) == 0 else { return nil }
         return Identity(device: UInt64(truncatingIfNeeded: status.st_dev), inode: UInt64(status.st_ino))
     }
 
@@ -29,6 +29,15 @@ enum DescriptorCensus {
         // The highest number in use is far below the limit, which may be a million: the tests open some thousands.
         for number in 0..<min(limit, 16_384) { if let identity = identity(of: number) { found[number] = identity } }
         return found
+    }
+
+    /// The sockets of this process.
+    static var sockets: Set<Identity> {
+        Set(
+            open().filter { number, _ in
+                var status = stat()
+                return fstat(Int32(number), &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+            }.values)
     }
 
     /// How many descriptors are open.

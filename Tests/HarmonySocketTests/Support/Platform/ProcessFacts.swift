@@ -17,6 +17,9 @@ enum ProcessFacts {
     /// Whether everything is tried in full, however long it takes.
     static var isFullRun: Bool { environment("HARMONY_FULL") == "1" }
 
+    /// Whether this process may do everything.
+    static var isRoot: Bool { geteuid() == 0 }
+
     /// Whether /proc tells what these functions ask.
     static var hasProc: Bool { readFile("/proc/self/status") != nil }
 
@@ -67,9 +70,14 @@ enum ProcessFacts {
         return Dictionary(uniqueKeysWithValues: zip(threads, switches))
     }
 
-    private static var loopThreads: [String] {
+    private static var loopThreads: [String] { threads(named: "socket-loop") }
+
+    /// How many threads look names up.
+    static var resolverThreads: Int { threads(named: "socket-resolver").count }
+
+    private static func threads(named prefix: String) -> [String] {
         names(in: "/proc/self/task").map { "/proc/self/task/\($0)" }
-            .filter { readFile("\($0)/comm")?.hasPrefix("socket-loop") ?? false }
+            .filter { readFile("\($0)/comm")?.hasPrefix(prefix) ?? false }
     }
 
     /// The numbers of the open descriptors, without the one that looks.

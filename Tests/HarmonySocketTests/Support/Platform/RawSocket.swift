@@ -25,14 +25,14 @@ struct RawError: Error, Equatable, CustomStringConvertible {
 
 /// A blocking socket of the C library, for peers that behave oddly and for looking at the kernel without our own code.
 ///
-/// Every call is bounded by 10 s (SO_RCVTIMEO, SO_SNDTIMEO). The async forms run on a thread of their own.
+/// Every call is bounded by 20 s (SO_RCVTIMEO, SO_SNDTIMEO). The async forms run on a thread of their own.
 final class RawSocket: Sendable {
     let number: Int32
     private let isOpen = TestLock(true)
 
     private init(adopting number: Int32) {
         self.number = number
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
@@ -53,8 +53,13 @@ final class RawSocket: Sendable {
 
     /// A stream socket that listens on a port that the system chooses.
     static func listening(on loopback: Loopback = .ipv4, backlog: Int32 = 16) throws -> RawSocket {
-        let socket = try opened(loopback.address(0), rawStream)
-        try socket.bind(loopback.address(0))
+        try listening(at: loopback.address(0), backlog: backlog)
+    }
+
+    /// A stream socket that listens at this address.
+    static func listening(at address: NetAddress, backlog: Int32 = 16) throws -> RawSocket {
+        let socket = try opened(address, rawStream)
+        try socket.bind(address)
         guard listen(socket.number, backlog) == 0 else { throw RawError("listen") }
         return socket
     }
@@ -192,6 +197,12 @@ final class RawSocket: Sendable {
         }
     }
 
+    /// Gives the descriptor up without closing it.
+    func release() -> Int {
+        isOpen.withLock { $0 = false }
+        return Int(number)
+    }
+
     func setOption(_ level: Int32, _ name: Int32, _ value: Int32) {
         var value = value
         setsockopt(number, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
@@ -267,6 +278,9 @@ enum Kernel {
             }
         }
     }
+
+    /// Closes a descriptor that nobody else will.
+    static func close(_ descriptor: Int) { _ = closeFunction(Int32(descriptor)) }
 
     /// Whether the descriptor is close-on-exec and nonblocking.
     static func isCloseOnExecAndNonblocking(_ descriptor: Int) -> Bool {

@@ -23,14 +23,15 @@ import Testing
     }
 
     private func connect(
-        to target: ConnectTarget, on loop: EventLoop, timeout: Duration? = nil, oneAtATime: Bool = false,
-        refusing error: SystemError? = nil
+        to target: ConnectTarget, on loop: EventLoop, timeout: Duration? = nil, isBound: Bool = false,
+        refusing error: SystemError? = nil, from local: SocketAddress? = nil
     ) async throws -> Attempt {
         let outcome = Mailbox<Outcome>()
         let made = Journal<Int32>()
-        let connector = Connector(to: target, on: loop, oneAtATime: oneAtATime) { family in
+        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
+        let connector = Connector(to: target, on: loop, deadline: deadline, isBound: isBound) { family in
             if let error { return .failure(SetupError(error, .socket)) }
-            switch SocketCalls.open(family, .stream, KernelOptions()) {
+            switch SocketCalls.open(family, .stream, KernelOptions(), bindTo: local) {
             case .failure(let error): return .failure(error)
             case .success(let descriptor):
                 made.note(descriptor.number)
@@ -44,8 +45,7 @@ import Testing
             case .failure(let failure): outcome.put(.failed(failure))
             }
         }
-        let deadline = timeout.map { Instant.now.advanced(by: $0) } ?? .never
-        try await onLoop(loop) { connector.start(deadline: deadline) }
+        try await onLoop(loop) { connector.start() }
         return Attempt(connector: connector, outcome: outcome, made: made)
     }
 
@@ -120,7 +120,84 @@ import Testing
         }
     }
 
+    /// The kernel may choose the very port that is connected to; then the socket meets itself, unless the program
+    /// wanted that.
+    @Test(arguments: SocketAddress.Family.allCases, [true, false])
+    func ownPort_whereNobodyListens_isRefused_unlessBound(_ family: SocketAddress.Family, _ isBound: Bool) async throws
+    {
+        let nobody = try refusingSocket(family)
+        let address = try nobody.address
+        nobody.close()
+        try await withLoop { loop in
+            let attempt = try await connect(to: .address(address), on: loop, isBound: isBound, from: address)
+            let outcome = try await attempt.outcome.take()
+            if isBound {
+                #expect(outcome.peer == address)
+            } else if case .connect(let attempts) = outcome.failure {
+                #expect(attempts.map(\.error) == [.connectionRefused])
+            } else {
+                Issue.record("\(outcome)")
+            }
+            outcome.close()
+        }
+        #expect(OpenSockets.count(touching: [address.port]) == 0)
+    }
+
     // MARK: Names
+
+    /// What the machine decided before an attempt failed is done before what it decided then: no timer outlives the end.
+    @Test func attemptsThatFailAtOnce_leaveNothingBehind() async throws {
+        let addresses = (1...3).map { SocketAddress(v4: 0x7f00_0000 + $0) }
+        try await withLoop { loop in
+            weak var connector: Connector?
+            do {
+                let target = ConnectTarget.name("three", port: 9, families: [.ipv4]) { _, _ in .success(addresses) }
+                let attempt = try await connect(to: target, on: loop, refusing: .tooManyOpenFiles)
+                connector = attempt.connector
+                guard case .connect(let attempts) = try await attempt.outcome.take().failure else {
+                    Issue.record("not a failed connect")
+                    return
+                }
+                #expect(attempts.map(\.address.host) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+                #expect(attempts.allSatisfy { $0.error == .tooManyOpenFiles && $0.address.port == 9 })
+            }
+            try await onLoop(loop) {}
+            #expect(connector == nil)
+        }
+    }
+
+    @Test func programsResolver_isAskedOncePerFamily_andOnlyItsFamilyCounts() async throws {
+        let listener = try RawSocket.listener()
+        defer { listener.close() }
+        let port = try listener.address.port
+        let asked = Journal<HappyEyeballsFamily>()
+        try await withLoop { loop in
+            let target = ConnectTarget.name("here", port: port, families: [.ipv4]) { name, family in
+                #expect(name == "here")
+                asked.note(HappyEyeballsFamily(family))
+                return .success([.loopback(.v6), .loopback(.v4, port: 1)])
+            }
+            let outcome = try await connect(to: target, on: loop).outcome.take()
+            #expect(outcome.peer == .loopback(.v4, port: port))
+            #expect(asked.entries == [.ipv4])
+            outcome.close()
+        }
+    }
+
+    /// At most 64 addresses of a family are tried.
+    @Test func programsResolver_withManyAddresses_isCut() async throws {
+        try await withLoop { loop in
+            let target = ConnectTarget.name("many", port: 9, families: [.ipv4]) { _, _ in
+                .success((1...1000).map { SocketAddress(v4: 0x7f00_0000 + $0) })
+            }
+            let outcome = try await connect(to: target, on: loop, refusing: .tooManyOpenFiles).outcome.take()
+            guard case .connect(let attempts) = outcome.failure else {
+                Issue.record("\(outcome)")
+                return
+            }
+            #expect(attempts.count == 64)
+        }
+    }
 
     @Test func localhost_isConnected() async throws {
         let listener = try RawSocket.listener()
@@ -136,13 +213,13 @@ import Testing
 
     /// Every address of a name is tried, and the failure lists all of them.
     @Test(arguments: [true, false])
-    func localhost_whereNobodyListens_isRefusedAtEachAddress(_ oneAtATime: Bool) async throws {
+    func localhost_whereNobodyListens_isRefusedAtEachAddress(_ isBound: Bool) async throws {
         let nobody = try refusingSocket()
         defer { nobody.close() }
         let port = try nobody.address.port
         try await withLoop { loop in
             let target = ConnectTarget.name("localhost", port: port, families: [.ipv4, .ipv6])
-            let attempt = try await connect(to: target, on: loop, oneAtATime: oneAtATime)
+            let attempt = try await connect(to: target, on: loop, isBound: isBound)
             guard case .connect(let attempts) = try await attempt.outcome.take().failure else {
                 Issue.record("not a failed connect")
                 return
@@ -243,6 +320,62 @@ import Testing
         }
     }
 
+    @Test func resolverThatNeverAnswers_isBoundedByTheTimeout_andKeepsNothing() async throws {
+        let stuck = StuckResolver()
+        defer { stuck.release() }
+        try await withLoop { loop in
+            weak var connector: Connector?
+            do {
+                let target = ConnectTarget.name("stuck", port: 9, families: [.ipv4, .ipv6], resolver: stuck.resolve)
+                let attempt = try await connect(to: target, on: loop, timeout: .milliseconds(50))
+                connector = attempt.connector
+                #expect(try await attempt.outcome.take().failure == .lookUpTimedOut(name: "stuck", []))
+            }
+            try await onLoop(loop) {}
+            #expect(connector == nil)
+        }
+        try await eventually("both tasks were cancelled") { stuck.cancelled.value == 2 }
+    }
+
+    /// One family fails, the other has no answer: the time-out says so, and what was tried.
+    @Test func lookUpThatTimesOut_listsWhatWasTried() async throws {
+        let nobody = try refusingSocket()
+        defer { nobody.close() }
+        let address = try nobody.address
+        let stuck = StuckResolver()
+        defer { stuck.release() }
+        try await withLoop { loop in
+            let target = ConnectTarget.name("half", port: address.port, families: [.ipv4, .ipv6]) { name, family in
+                family == .v4 ? .success([.loopback(.v4)]) : await stuck.resolve(name, family)
+            }
+            let outcome = try await connect(to: target, on: loop, timeout: .milliseconds(200)).outcome.take()
+            guard case .lookUpTimedOut("half", let attempts) = outcome.failure else {
+                Issue.record("\(outcome)")
+                return
+            }
+            #expect(attempts.map(\.address) == [address])
+            #expect(attempts.map(\.error) == [.connectionRefused])
+        }
+    }
+
+    @Test func cancel_withAStuckResolver_letsGoAtOnce() async throws {
+        let stuck = StuckResolver()
+        defer { stuck.release() }
+        try await withLoop { loop in
+            weak var connector: Connector?
+            do {
+                let target = ConnectTarget.name("stuck", port: 9, families: [.ipv4], resolver: stuck.resolve)
+                let attempt = try await connect(to: target, on: loop)
+                connector = attempt.connector
+                try await eventually("asked") { stuck.asked.value == 1 }
+                try await onLoop(loop) { attempt.connector.cancel() }
+                #expect(attempt.outcome.contents.isEmpty)
+            }
+            try await onLoop(loop) {}
+            #expect(connector == nil)
+        }
+    }
+
     /// Attempts that end at once, inside of the call that starts them: the machine's other actions do not outlive it.
     @Test func connector_isLetGo_afterItsEnd() async throws {
         let listener = try RawSocket.listener()
@@ -282,5 +415,43 @@ import Testing
         let others = 1 + fillers.count
         try await eventually("descriptors") { OpenSockets.count(touching: [address.port]) <= others }
         #expect(driver.snapshot.isClosed)
+    }
+}
+
+/// A resolver that neither answers nor heeds cancellation before it is released.
+private final class StuckResolver: Sendable {
+    private struct State {
+        var waiting: [CheckedContinuation<Void, Never>] = []
+        var isReleased = false
+    }
+
+    private let state = Lock(State())
+    let asked = Counter()
+    let cancelled = Counter()
+
+    @Sendable func resolve(
+        _ name: String, _ family: SocketAddress.Family
+    ) async -> Result<[SocketAddress], NameCalls.Failure> {
+        asked.add()
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isReleased = state.withLock { state in
+                    if !state.isReleased { state.waiting.append(continuation) }
+                    return state.isReleased
+                }
+                if isReleased { continuation.resume() }
+            }
+        } onCancel: {
+            cancelled.add()
+        }
+        return .success([.loopback(family)])
+    }
+
+    func release() {
+        let waiting = state.withLock { state in
+            state.isReleased = true
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
     }
 }

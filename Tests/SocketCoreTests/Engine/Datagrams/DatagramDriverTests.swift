@@ -3,53 +3,24 @@ import Testing
 @testable import SocketCore
 
 @Suite struct DatagramDriverTests {
-    /// From many threads at once: one binds, and the others are told so.
-    @Test func bind_fromManyThreads_succeedsOnce() async throws {
-        let group = EventLoopGroup(count: 1)
-        for _ in 0..<40 {
-            let driver = DatagramDriver(group: group)
-            let outcomes = Mailbox<Failure?>()
-            for _ in 0..<3 {
-                try ProcessCalls.startThread("test-bind") {
-                    do throws(Failure) {
-                        try driver.bind(to: .loopback(.v4))
-                        outcomes.put(nil)
-                    } catch {
-                        outcomes.put(error)
-                    }
-                }.get()
-            }
-            let failures = try await outcomes.take(3)
-            #expect(failures.filter { $0 == nil }.count == 1)
-            #expect(failures.filter { $0 == .alreadyBound }.count == 2)
-            let number = try #require(driver.descriptorNumber)
-            #expect(try SocketCalls.localAddress(number).get() == driver.localAddress)
-            try await bounded("close") { await driver.close() }
+    /// Unwatched it would be deaf for ever: it says why, and closes.
+    @Test func socket_thatCannotBeWatched_isClosed() async throws {
+        let driver = DatagramDriver(group: RefusingPoller.makeGroup())
+        let story = Mailbox<String>()
+        _ = driver.on(.error) { if case .error(let failure, _) = $0 { story.put("\(failure)") } }
+        _ = driver.on(.close) { _ in story.put("close") }
+        try driver.bind(to: .loopback(.v4))
+        let address = try #require(driver.localAddress)
+        driver.receive(timeout: nil) { result in
+            // Before the loop found out, or later.
+            if case .failure(.aborted) = result { story.put("receive") }
+            if case .failure(.closed) = result { story.put("receive") }
         }
-    }
-
-    @Test func bind_againstClose_endsClosed() async throws {
-        let group = EventLoopGroup(count: 1)
-        for round in 0..<100 {
-            let driver = DatagramDriver(group: group)
-            let closed = Mailbox<Void>()
-            let outcome = Mailbox<Failure?>()
-            try ProcessCalls.startThread("test-bind") {
-                do throws(Failure) {
-                    try driver.bind(to: .loopback(.v4))
-                    outcome.put(nil)
-                } catch {
-                    outcome.put(error)
-                }
-            }.get()
-            for _ in 0..<(round * 13 % 300) { _ = Instant.now }
-            driver.close { closed.put(()) }
-            let failure = try await outcome.take()
-            try await closed.take("close")
-            #expect(failure == nil || failure == .closed)
-            #expect(driver.snapshot.isClosed)
-            #expect(driver.descriptorNumber == nil)
-        }
+        let failure = Failure.system(.noSpace, .epoll)
+        #expect(Set(try await story.take(3)) == ["\(failure)", "receive", "close"])
+        #expect(driver.snapshot.isClosed)
+        #expect(driver.lastError == failure)
+        try await eventually("the descriptor is given back") { OpenSockets.count(touching: [address.port]) == 0 }
     }
 
     /// Receives in both styles, against datagrams, cancellation, time-outs and close: each ends exactly once, and no

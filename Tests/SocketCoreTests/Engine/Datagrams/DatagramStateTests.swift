@@ -41,6 +41,14 @@ import Testing
             state.senders.append(.init(ticket: ticket, size: 2, waiting: waiting))
             return ticket
         }
+
+        /// The loop begins to write what is queued.
+        func beginFlush() throws -> UInt32 {
+            state.write.ready(.writable)
+            #expect(step() == "flush")
+            let flush = state.write.beginFlush()
+            return try #require(flush).tick
+        }
     }
 
     @Test func fresh_hasNothingToDo() throws {
@@ -70,6 +78,25 @@ import Testing
         #expect(subject.step() == "nothing")
     }
 
+    /// UDP cannot carry more than the loop's buffer holds; what a larger kind of datagram lost is told all the same.
+    @Test(arguments: [true, false])
+    func truncatedDatagram_isFlagged_toListenersAndReaders(_ isTruncated: Bool) throws {
+        let subject = try Subject()
+        let datagram = DatagramDriver.Datagram(bytes: [1], source: .loopback(.v4), isTruncated: isTruncated)
+        let heard = Journal<Bool>()
+        subject.state.outbox.add(
+            Listener(ticket: subject.state.nextTicket(), kind: .message, isOnce: true) { event in
+                if case .message(_, _, let isTruncated) = event { heard.note(isTruncated) }
+            })
+        subject.state.tell(datagram)
+        subject.state.outbox.beginDelivery()?.perform()
+        subject.state.outbox.endDelivery()
+        #expect(heard.entries == [isTruncated])
+        // Nobody listens any more: it is kept for who reads next.
+        subject.state.tell(datagram)
+        #expect(subject.state.takeKept()?.isTruncated == isTruncated)
+    }
+
     @Test func errors_areTakenFirst_once() throws {
         let subject = try Subject()
         subject.listen(.message)
@@ -90,19 +117,14 @@ import Testing
     @Test func close_endsReaders_waitsForTheQueue_andReleasesOnce() throws {
         let subject = try Subject()
         subject.addReader()
-        _ = subject.queue()
+        let ticket = subject.queue()
         subject.state.close()
         #expect(subject.step() == "end")
         #expect(subject.step() == "setTimer")
         #expect(subject.step() == "nothing")
-        subject.state.write.ready(.writable)
-        #expect(subject.step() == "flush")
-        guard let (entry, tick) = subject.state.write.beginFlush() else {
-            Issue.record("nothing to flush")
-            return
-        }
+        let tick = try subject.beginFlush()
         _ = subject.state.write.endFlush(isBlocked: false, tick: tick)
-        #expect(subject.state.endSender(entry.ticket, nil) != nil)
+        #expect(subject.state.endSender(ticket, nil) != nil)
         #expect(subject.step() == "release")
         for _ in 0..<3 { #expect(subject.step() == "nothing") }
     }
@@ -136,9 +158,49 @@ import Testing
         let ticket = subject.queue()
         subject.state.close()
         #expect(subject.step() == "setTimer")
-        #expect(subject.state.withdraw(ticket) == true)
-        #expect(subject.state.withdraw(ticket) == false)
+        #expect(subject.state.withdraw(ticket, .cancelled()) == .cancelled(sent: 0, remaining: 2))
+        #expect(subject.state.withdraw(ticket, .cancelled()) == nil)
         #expect(subject.step() == "release")
+    }
+
+    /// Cancelled while the loop hands it to the kernel: when that takes it the call succeeds, and when it has no room
+    /// the call ends as cancelled instead of waiting on.
+    @Test(arguments: [true, false])
+    func withdraw_ofTheDatagramThatIsBeingWritten_isNotForgotten(_ isBlocked: Bool) throws {
+        let subject = try Subject()
+        let ticket = subject.queue()
+        let tick = try subject.beginFlush()
+        #expect(subject.state.withdraw(ticket, .cancelled()) == nil)
+        _ = subject.state.write.endFlush(isBlocked: isBlocked, tick: tick)
+        if isBlocked {
+            #expect(subject.state.endBlocked(ticket)?.failure == .cancelled(sent: 0, remaining: 2))
+        } else {
+            #expect(subject.state.endSender(ticket, nil) != nil)
+        }
+        #expect(subject.state.senders.isEmpty)
+        #expect(subject.state.write.isFlushed)
+    }
+
+    @Test func blockedDatagram_thatNobodyGaveUp_staysQueued() throws {
+        let subject = try Subject()
+        let ticket = subject.queue()
+        let tick = try subject.beginFlush()
+        _ = subject.state.write.endFlush(isBlocked: true, tick: tick)
+        #expect(subject.state.endBlocked(ticket) == nil)
+        #expect(subject.state.senders.count == 1)
+        #expect(subject.state.write.queuedBytes == 2)
+    }
+
+    @Test func drain_isTold_whenTheQueueIsGivenUp() throws {
+        let subject = try Subject()
+        subject.listen(.drain)
+        subject.state.write.highWaterMark = 3
+        let tickets = [subject.queue(), subject.queue()]
+        #expect(subject.step() == "nothing")
+        for ticket in tickets { _ = subject.state.withdraw(ticket, .cancelled()) }
+        #expect(subject.step() == "deliver")
+        subject.state.outbox.endDelivery()
+        #expect(subject.step() == "nothing")
     }
 
     /// On datagrams silence is normal: it is told, again and again, and nothing is closed.

@@ -82,7 +82,7 @@ import Testing
     func withdraw_takesOneOut(_ number: UInt64) {
         var machine = DatagramWriteMachineTests.blocked()
         for number in UInt64(1)...3 { machine.enqueue(DatagramWriteMachineTests.entry(number, 10)) }
-        #expect(machine.withdraw(Ticket(number: number)) == true)
+        #expect(machine.withdraw(Ticket(number: number)) == .removed)
         #expect(machine.queuedBytes == 20)
         machine.ready(.writable)
         var out: [UInt64] = []
@@ -95,17 +95,24 @@ import Testing
     @Test func withdraw_ofTheLastOne_leavesNothingToFlush() {
         var machine = DatagramWriteMachineTests.blocked()
         machine.enqueue(DatagramWriteMachineTests.entry(1, 10))
-        #expect(machine.withdraw(Ticket(number: 1)) == true)
+        #expect(machine.withdraw(Ticket(number: 1)) == .removed)
         #expect(machine.queuedBytes == 0)
         #expect(machine.isFlushed)
         #expect(!machine.canFlush)
     }
 
-    @Test func withdraw_ofOneThatIsBeingWritten_isRefused() {
+    /// Taken by the kernel, it has gone and there is nothing to withdraw; not taken, it can be withdrawn after all.
+    @Test(arguments: [(false, Machine.Withdrawal.unknown), (true, .removed)])
+    func withdraw_ofOneThatIsBeingWritten_isDecidedWhenThatIsOver(_ isBlocked: Bool, _ later: Machine.Withdrawal) {
         var machine = Machine()
         machine.enqueue(DatagramWriteMachineTests.entry(1))
         #expect(machine.beginFlush()?.entry.ticket.number == 1)
-        #expect(machine.withdraw(Ticket(number: 1)) == false)
+        #expect(machine.withdraw(Ticket(number: 1)) == .underWay)
+        _ = machine.endFlush(isBlocked: isBlocked, tick: 0)
+        #expect(machine.withdraw(Ticket(number: 1)) == later)
+        #expect(machine.withdraw(Ticket(number: 1)) == .unknown)
+        #expect(machine.isFlushed)
+        #expect(machine.queuedBytes == 0)
     }
 
     /// Another thread's direct write does not hold up what was queued behind it.
@@ -113,7 +120,7 @@ import Testing
         var machine = Machine()
         #expect(machine.admit() == .write(tick: 0))
         machine.enqueue(DatagramWriteMachineTests.entry(1))
-        #expect(machine.withdraw(Ticket(number: 1)) == true)
+        #expect(machine.withdraw(Ticket(number: 1)) == .removed)
         #expect(machine.wrote(isBlocked: false, tick: 0) == false)
         #expect(DatagramWriteMachineTests.flush(&machine) == nil)
     }
@@ -130,10 +137,20 @@ import Testing
         #expect(machine.takeDrained() == false)
     }
 
+    @Test func takeDrained_whenDatagramsAreGivenUp_isTrueToo() {
+        var machine = DatagramWriteMachineTests.blocked()
+        machine.highWaterMark = 25
+        for number in UInt64(1)...3 { machine.enqueue(DatagramWriteMachineTests.entry(number, 10)) }
+        #expect(machine.withdraw(Ticket(number: 2)) == .removed)
+        #expect(machine.takeDrained() == false)
+        #expect(machine.withdraw(Ticket(number: 1)) == .removed)
+        #expect(machine.takeDrained() == true)
+    }
+
     @Test func dropAll_givesThoseThatAreStillWanted() {
         var machine = DatagramWriteMachineTests.blocked()
         for number in UInt64(1)...3 { machine.enqueue(DatagramWriteMachineTests.entry(number)) }
-        #expect(machine.withdraw(Ticket(number: 2)) == true)
+        #expect(machine.withdraw(Ticket(number: 2)) == .removed)
         #expect(machine.dropAll().map(\.ticket.number) == [1, 3])
         #expect(machine.isFlushed)
         #expect(machine.queuedBytes == 0)
@@ -166,7 +183,7 @@ import Testing
                 if !isBlocked, !list.isEmpty { list.removeFirst() }
             default:
                 guard let some = list.randomElement(using: &generator)?.ticket else { break }
-                #expect(machine.withdraw(some) == true)
+                #expect(machine.withdraw(some) == .removed)
                 list.removeAll { $0.ticket == some }
             }
             #expect(machine.queuedBytes == list.reduce(0) { $0 + $1.bytes.count }, "step \(number)")

@@ -28,6 +28,7 @@ import Testing
         case .timeout: .timeout
         case .bytes: .bytes(BorrowedBytes(UnsafeRawBufferPointer(start: nil, count: 0)))
         case .urgent: .urgent(1)
+        case .overload: .overload(open: 1, limit: 1, isRefused: false)
         }
     }
 
@@ -67,6 +68,26 @@ import Testing
         deliver(&outbox)
         #expect(
             heard.entries == ["connect", "connected", "message [1]", "second", "sent", "message [2]", "second"])
+    }
+
+    /// A peer may cause these as fast as it likes.
+    @Test(arguments: [EventKind.error, .urgent])
+    func notices_thatSlowListenersHaveNotHeard_areLimited(_ kind: EventKind) {
+        var outbox = Outbox()
+        let heard = Journal<EventKind>()
+        for (number, kind) in EventKind.allCases.enumerated() where kind != .close {
+            outbox.add(listener(UInt64(number), kind) { _ in heard.note(kind) })
+        }
+        for _ in 0..<2 {
+            let before = heard.entries.count
+            for _ in 0..<1_000 { outbox.emit(event(kind)) }
+            // The others are not held up.
+            outbox.emit(event(kind == .error ? .urgent : .error))
+            outbox.emit(.drain)
+            deliver(&outbox)
+            #expect(heard.entries.count - before == Int(Outbox.noticeLimit) + 2)
+            #expect(heard.entries.last == .drain)
+        }
     }
 
     @Test func delivery_isOneAtATime() {

@@ -7,55 +7,46 @@ import Testing
         ListenerDriver(group: group) { $0 }
     }
 
-    /// From many threads at once: one listens, and the others are told so.
-    @Test func listen_fromManyThreads_succeedsOnce() async throws {
-        let group = EventLoopGroup(count: 1)
-        for _ in 0..<40 {
-            let driver = makeListener(group)
-            let outcomes = Mailbox<Failure?>()
-            for _ in 0..<3 {
-                try ProcessCalls.startThread("test-listen") {
-                    do throws(Failure) {
-                        try driver.listen(on: .loopback(.v4), backlog: 4)
-                        outcomes.put(nil)
-                    } catch {
-                        outcomes.put(error)
-                    }
-                }.get()
-            }
-            let failures = try await outcomes.take(3)
-            #expect(failures.filter { $0 == nil }.count == 1)
-            #expect(failures.filter { $0 == .alreadyBound }.count == 2)
-            let number = try #require(driver.descriptorNumber)
-            #expect(try SocketCalls.localAddress(number).get() == driver.localAddress)
-            try await bounded("close") { await driver.close() }
-        }
+    /// Unwatched it would be deaf for ever: it says why, and closes.
+    @Test func listener_thatCannotBeWatched_isClosed() async throws {
+        let driver = makeListener(RefusingPoller.makeGroup())
+        let story = Mailbox<String>()
+        _ = driver.on(.error) { if case .error(let failure, _) = $0 { story.put("\(failure)") } }
+        _ = driver.on(.close) { _ in story.put("close") }
+        try driver.listen(on: .loopback(.v4), backlog: 4)
+        let failure = Failure.system(.noSpace, .epoll)
+        #expect(try await story.take(2) == ["\(failure)", "close"])
+        #expect(driver.snapshot.isClosed)
+        #expect(driver.lastError == failure)
     }
 
-    /// Whoever is first: afterwards it is closed, and stays so.
-    @Test func listen_againstClose_endsClosed() async throws {
+    /// Another thread is in the middle of a call: the descriptor is handed over when that has ended, and not before.
+    @Test func detach_whileACallUsesTheDescriptor_waitsForIt() async throws {
         let group = EventLoopGroup(count: 1)
-        for round in 0..<100 {
-            let driver = makeListener(group)
-            let closed = Mailbox<Void>()
-            let outcome = Mailbox<Failure?>()
-            try ProcessCalls.startThread("test-listen") {
-                do throws(Failure) {
-                    try driver.listen(on: .loopback(.v4), backlog: 4)
-                    outcome.put(nil)
-                } catch {
-                    outcome.put(error)
-                }
-            }.get()
-            for _ in 0..<(round * 13 % 300) { _ = Instant.now }
-            driver.close { closed.put(()) }
-            let failure = try await outcome.take()
-            try await closed.take("close")
-            #expect(failure == nil || failure == .closed)
-            #expect(driver.snapshot.isClosed)
-            #expect(driver.descriptorNumber == nil)
-            try await bounded("a second close") { await driver.close() }
-        }
+        let driver = makeListener(group)
+        try driver.listen(on: .loopback(.v4), backlog: 4)
+        let address = try #require(driver.localAddress)
+        let (begun, mayEnd) = (Mailbox<Void>(), Counter())
+        try ProcessCalls.startThread("test-option") {
+            driver.withDescriptor { _ in
+                begun.put(())
+                waitOnThread { mayEnd.value > 0 }
+            }
+        }.get()
+        try await begun.take()
+        let detached = Mailbox<Result<Int32, Failure>>()
+        driver.detach { detached.put($0) }
+        try await eventually("closed") { driver.snapshot.isClosed }
+        try await onLoop(driver.loop) {}
+        #expect(detached.contents.isEmpty)
+        mayEnd.add()
+        let socket = RawSocket(OwnedDescriptor(adopting: try await detached.take().get()))
+        #expect(try socket.address == address)
+        await #expect(throws: Failure.closed) { try await driver.detach() }
+        let client = try RawSocket.connected(to: address)
+        try socket.accept().close()
+        client.close()
+        socket.close()
     }
 
     /// Connections go to those who wait, or stay for the next who asks; those who give up take none with them.

@@ -35,7 +35,7 @@ import Testing
         #expect(try await lookUp("no-such-host.invalid", .v4).failure != nil)
     }
 
-    @Test(arguments: ["", " ", "a b", String(repeating: "x", count: 300), "..", "a..b"])
+    @Test(arguments: ["", " ", "a b", String(repeating: "x", count: 300), "..", "a..b", "127.0.0.1\0.example"])
     func impossibleName_fails(_ name: String) async throws {
         #expect(try await lookUp(name, .v4).failure != nil)
     }
@@ -78,6 +78,89 @@ import Testing
         #expect(!blocked.isEmpty)
         let wanted = ProcessThreads.blockableSignals
         for signals in blocked { #expect((signals ?? wanted) & wanted == wanted) }
+    }
+
+    // MARK: Giving up
+
+    /// A resolver of which every thread is busy until the gates open.
+    private struct Busy {
+        let resolver: Resolver
+        let gates = (0..<4).map { _ in Handover<Void>() }
+        let begun = Journal<String>()
+
+        init() async throws {
+            let (gates, begun) = (gates, begun)
+            resolver = Resolver { name, _ in
+                begun.note(name)
+                if let number = Int(name) { gates[number].wait() }
+                return .success([.loopback(.v4)])
+            }
+            for number in 0..<4 { resolver.lookUp("\(number)", .v4) { _ in } }
+            try await eventually("all threads are busy") { begun.entries.count == 4 }
+        }
+
+        func open() { for gate in gates { gate.give(()) } }
+    }
+
+    /// A thousand names that nobody wants any more do not keep the threads from the next one.
+    @Test func cancelledLookUps_thatHaveNotBegun_neverDo() async throws {
+        let busy = try await Busy()
+        let told = Counter()
+        let given = (0..<1000).map { _ in busy.resolver.lookUp("given up", .v4) { _ in told.add() } }
+        let answer = Mailbox<Answer>()
+        busy.resolver.lookUp("wanted", .v4) { answer.put($0) }
+        for lookUp in given { lookUp.cancel() }
+        busy.open()
+        #expect(try await answer.take().get().count == 1)
+        #expect(!busy.begun.entries.contains("given up"))
+        #expect(told.value == 0)
+    }
+
+    @Test func cancelledLookUp_letsGoOfWhoeverAsked_atOnce() async throws {
+        final class Asker: Sendable {}
+        let busy = try await Busy()
+        defer { busy.open() }
+        weak var asker: Asker?
+        do {
+            let strong = Asker()
+            asker = strong
+            let lookUp = busy.resolver.lookUp("1", .v4) { _ in _ = strong }
+            lookUp.cancel()
+        }
+        #expect(asker == nil)
+    }
+
+    @Test func task_thatIsCancelled_endsAtOnce() async throws {
+        let busy = try await Busy()
+        defer { busy.open() }
+        let task = Task {
+            do throws(Failure) {
+                _ = try await busy.resolver.addresses(of: "later", .v4)
+                return Failure?.none
+            } catch {
+                return error
+            }
+        }
+        task.cancel()
+        #expect(try await bounded { await task.value } == .cancelled())
+    }
+
+    @Test func task_getsAnswersAndFailures() async throws {
+        let resolver = Resolver { name, _ in
+            switch name {
+            case "known": .success([.loopback(.v4)])
+            case "unknown": .failure(.unknownName)
+            case "broken": .failure(.resolver("broken"))
+            default: .failure(.system(.tooManyOpenFiles))
+            }
+        }
+        #expect(try await resolver.addresses(of: "known", .v4).map(\.address) == [.loopback(.v4)])
+        for (name, failure) in [
+            ("unknown", Failure.unknownHost("unknown")), ("broken", .resolver(name: "broken", message: "broken")),
+            ("other", .system(.tooManyOpenFiles, .resolve)),
+        ] {
+            await #expect(throws: failure) { _ = try await resolver.addresses(of: name, .v4) }
+        }
     }
 
     /// Look-ups block their own threads, never the loop that asked.

@@ -105,6 +105,54 @@ import Testing
         }
     }
 
+    @Test func connection_thatCannotBeWatched_isClosed() async throws {
+        let (driver, peer) = try StreamDriver.connected(on: RefusingPoller.makeGroup())
+        let closed = Mailbox<Failure?>()
+        _ = driver.on(.close) { if case .close(let failure) = $0 { closed.put(failure) } }
+        driver.startWatching()
+        #expect(try await closed.take() == .system(.noSpace, .epoll))
+        peer.close()
+    }
+
+    /// A connect needs the descriptor that bind() made, and another thread is in the middle of a call on it: it begins
+    /// when that has ended, with that very descriptor. Or never, when the socket is closed meanwhile.
+    @Test(arguments: [true, false])
+    func connect_whileACallUsesTheBoundDescriptor_waitsForIt(_ isClosed: Bool) async throws {
+        let group = EventLoopGroup(count: 1)
+        let listener = try RawSocket.listener()
+        let driver = StreamDriver(group: group)
+        try driver.bind(to: .loopback(.v4))
+        let own = try #require(driver.localAddress)
+        let (begun, mayEnd) = (Mailbox<Void>(), Counter())
+        try ProcessCalls.startThread("test-option") {
+            driver.withDescriptor { _ in
+                begun.put(())
+                waitOnThread { mayEnd.value > 0 }
+            }
+        }.get()
+        try await begun.take()
+        let connected = Mailbox<Result<Void, Failure>>()
+        driver.connect(to: .address(try listener.address), timeout: .seconds(10)) { connected.put($0) }
+        // Behind the start of the attempt, which finds the descriptor in use.
+        try await onLoop(driver.loop) {}
+        #expect(connected.contents.isEmpty)
+        if isClosed {
+            try await bounded("close") { await driver.close() }
+            let outcome = try await connected.take()
+            #expect(throws: Failure.aborted()) { try outcome.get() }
+        }
+        mayEnd.add()
+        if isClosed {
+            try await eventually("the descriptor is given back") { OpenSockets.count(touching: [own.port]) == 0 }
+        } else {
+            try await connected.take().get()
+            #expect(driver.localAddress == own)
+            try listener.accept().close()
+            try await bounded("close") { await driver.close() }
+        }
+        listener.close()
+    }
+
     /// A reset while another thread is in the middle of its system call: what that did not take is dropped, and its
     /// caller hears so.
     @Test(arguments: [true, false])
@@ -131,8 +179,7 @@ import Testing
                 }
             }.get()
             try await blocking {
-                let end = Instant.now.advanced(by: generous)
-                while driver.state.withLock({ $0.write.isFlushed }), Instant.now < end { ProcessThreads.yield() }
+                waitOnThread { driver.state.withLock { !$0.write.isFlushed } }
             }
             driver.reset {}
             try await ended.take("the end of the send in round \(round)")

@@ -62,10 +62,12 @@ import Testing
             state.outbox.endDelivery()
         }
 
-        func queue(_ bytes: [UInt8]) {
+        @discardableResult
+        func queue(_ bytes: [UInt8]) -> Ticket {
             let ticket = state.nextTicket()
             state.write.enqueue(.init(bytes: bytes), ticket: ticket)
             state.senders.append(.init(ticket: ticket))
+            return ticket
         }
 
         func blockWriting() {
@@ -154,6 +156,21 @@ import Testing
         #expect(subject.step() == "nothing")
         subject.state.write.ready(.writable)
         #expect(subject.step() == "flush")
+    }
+
+    @Test func drain_isTold_whenTheQueueIsGivenUp() throws {
+        let subject = try Subject()
+        let journal = Journal<String>()
+        subject.listen(.drain, journal)
+        subject.blockWriting()
+        subject.state.write.highWaterMark = 3
+        let tickets = [subject.queue([1, 2]), subject.queue([3, 4])]
+        #expect(subject.step() == "nothing")
+        for ticket in tickets { _ = subject.state.withdraw(ticket, .timedOut()) }
+        #expect(subject.step() == "deliver")
+        subject.deliver()
+        #expect(journal.entries == ["drain"])
+        #expect(subject.step() == "nothing")
     }
 
     // MARK: Closing
@@ -322,6 +339,30 @@ import Testing
         subject.listen(.message, Journal())
         subject.readEnd()
         #expect((subject.step() == "end") == !allowsHalfOpen)
+    }
+
+    /// Every way in which a socket is closed in good order.
+    private static let closes: [(name: String, begin: @Sendable (Subject) -> Void)] = [
+        ("asked for", { $0.state.close(.flush) }),
+        ("nobody holds it", { $0.state.hasHandle = false }),
+        (
+            "the peer has ended",
+            { subject in
+                subject.listen(.message, Journal())
+                subject.readEnd()
+            }
+        ),
+    ]
+
+    @Test(arguments: closes.indices, [nil, .zero, .seconds(1)] as [Duration?])
+    func close_withLingerZero_isAbortive_whoeverCloses(_ index: Int, _ linger: Duration?) throws {
+        var settings = StreamSettings()
+        settings.linger = linger
+        let subject = try Subject(settings)
+        StreamStateTests.closes[index].begin(subject)
+        #expect(subject.step() == "end")
+        #expect(
+            subject.state.life.request == (linger == .zero ? .reset : .flush), "\(StreamStateTests.closes[index].name)")
     }
 
     // MARK: Time

@@ -275,6 +275,18 @@ import Testing
         #expect(machine.takeDrained() == false)
     }
 
+    @Test func takeDrained_whenSendsAreGivenUp_isTrueToo() {
+        var machine = WriteMachineTests.opened(hasRoom: false)
+        machine.highWaterMark = 10
+        for number in UInt64(1)...2 {
+            machine.enqueue(.init(bytes: [UInt8](repeating: 0, count: 6)), ticket: WriteMachineTests.ticket(number))
+        }
+        #expect(machine.withdraw(WriteMachineTests.ticket(1)) == .removed(remaining: 6))
+        #expect(machine.takeDrained() == false)
+        #expect(machine.withdraw(WriteMachineTests.ticket(2)) == .removed(remaining: 6))
+        #expect(machine.takeDrained() == true)
+    }
+
     @Test func takeDrained_belowTheMark_isFalse() {
         var machine = WriteMachineTests.opened()
         machine.highWaterMark = 10

@@ -14,6 +14,8 @@ import Testing
         /// Whether there was an owner to close.
         func retire() -> Bool { shared.retire() != nil }
         func surrender() -> OwnedDescriptor? { shared.surrender() }
+        func withhold() -> Bool { shared.withhold() }
+        var isReturned: Bool { shared.isReturned }
     }
 
     private func opened() throws -> OwnedDescriptor {
@@ -143,6 +145,43 @@ import Testing
         #expect(shared.lend() != nil)
         #expect(!surrenders(shared))
         #expect(!shared.giveBack())
+    }
+
+    @Test func withhold_whenNobodyUsesIt_leavesItToBeSurrendered() throws {
+        let shared = Subject()
+        shared.adopt(try opened())
+        #expect(!shared.withhold())
+        #expect(shared.lend() == nil)
+        #expect(!shared.isReturned)
+        #expect(surrenders(shared))
+        #expect(!surrenders(shared))
+    }
+
+    @Test(arguments: 1...3)
+    func withhold_whileLent_waitsForTheLastUser(_ users: Int) throws {
+        let shared = Subject()
+        shared.adopt(try opened())
+        for _ in 0..<users { #expect(shared.lend() != nil) }
+        #expect(shared.withhold())
+        #expect(shared.lend() == nil)
+        for _ in 0..<users {
+            #expect(!shared.isReturned)
+            #expect(!surrenders(shared))
+            #expect(!shared.giveBack())
+        }
+        #expect(shared.isReturned)
+        #expect(surrenders(shared))
+        #expect(!shared.isReturned)
+    }
+
+    @Test func withhold_thenRetire_leavesTheClosingToTheLastUser() throws {
+        let shared = Subject()
+        shared.adopt(try opened())
+        #expect(shared.lend() != nil)
+        #expect(shared.withhold())
+        #expect(!shared.retire())
+        #expect(shared.giveBack())
+        #expect(!shared.isReturned)
     }
 
     @Test func adopt_afterRetire_closesWhatCame() throws {

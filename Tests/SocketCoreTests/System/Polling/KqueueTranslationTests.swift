@@ -44,8 +44,10 @@ import Testing
             .ready([.readable, .endOfInput, .urgent], error: nil)),
         Row("room", Event(filter: Event.write, data: 4096), .ready(.writable, error: nil)),
         Row(
-            "the reader went away", Event(filter: Event.write, flags: Event.eof),
-            .ready([.writable, .hangUp], error: nil)),
+            "our direction is over", Event(filter: Event.write, flags: Event.eof), .ready(.writable, error: nil)),
+        Row(
+            "RST on the writing side", Event(filter: Event.write, flags: Event.eof, filterFlags: reset),
+            .ready([.writable, .hangUp, .error], error: error(reset))),
         Row(
             "connect refused", Event(filter: Event.write, flags: Event.eof, filterFlags: refused),
             .ready([.writable, .hangUp, .error], error: error(refused))),
@@ -97,22 +99,29 @@ import Testing
         #expect(KqueueTranslation.translate(row.event) == row.meaning)
     }
 
-    /// Our own shutdown(SHUT_WR) sets EV_EOF on EVFILT_WRITE while the peer may go on sending.
-    static let afterFinish = [
-        Row("our own end", Event(filter: Event.write, flags: Event.eof), .nothing),
-        Row(
-            "RST after our end", Event(filter: Event.write, flags: Event.eof, filterFlags: reset),
-            .ready([.writable, .hangUp, .error], error: error(reset))),
-        Row("room before the end was noticed", Event(filter: Event.write, data: 1), .nothing),
-        Row("data", Event(filter: Event.read, data: 1), .ready(.readable, error: nil)),
-        Row(
-            "the peer's end", Event(filter: Event.read, flags: Event.eof),
-            .ready([.readable, .endOfInput], error: nil)),
-    ]
-
-    @Test(arguments: afterFinish)
-    func ourOwnEndIsNoHangUp(_ row: Row) {
-        #expect(KqueueTranslation.translate(row.event, isSendingEnded: true) == row.meaning)
+    /// Our own shutdown(SHUT_WR) sets EV_EOF on EVFILT_WRITE while the peer may go on sending: it is no reason to look
+    /// for the peer's end, nor to try each read once more. What the peer does is.
+    @Test(
+        arguments: [
+            (Event(filter: Event.write, flags: Event.eof), false),
+            (Event(filter: Event.write, flags: Event.eof, filterFlags: reset), true),
+            (Event(filter: Event.read, flags: Event.eof), true),
+        ])
+    func ourOwnEnd_costsNoProbe(_ event: KqueueEvent, _ isThePeers: Bool) {
+        guard case .ready(let events, _) = KqueueTranslation.translate(event) else {
+            Issue.record("nothing")
+            return
+        }
+        var read = ReadMachine()
+        read.ready(.readable)
+        read.ready(events)
+        #expect(read.hasDemand([]) == isThePeers)
+        guard case .turn(let turn) = read.admit(isNext: false, isEager: false, isQueueEmpty: true) else {
+            Issue.record("no turn")
+            return
+        }
+        let isDrained = read.finish(.bytes(1, of: 100), tick: turn.tick)
+        #expect(isDrained == !isThePeers)
     }
 
     @Test(

@@ -1,0 +1,29 @@
+internal import SocketCore
+
+extension TCPSocket {
+    /// A socket on a connection that stands already: inherited, or made by other code.
+    ///
+    /// It owns the descriptor from here on, and closes it when it is closed: nobody else may. It becomes nonblocking and
+    /// close-on-exec, the first also for other processes that share the socket. It is neither read nor watched before it
+    /// is first used, and input that has arrived waits in the kernel.
+    ///
+    /// ```swift
+    /// let inherited = try TCPSocket(adopting: 3)
+    /// try await inherited.send("hello")
+    /// ```
+    ///
+    /// - Throws: `.invalidArgument` for the field `descriptor`, whose `message` says why: it is not open, not a socket, not
+    ///   a stream socket of IPv4 or IPv6, or not connected. It then stays the caller's, as it was.
+    public convenience init(adopting descriptor: Int, group: SocketEventLoopGroup = .shared) throws(SocketError) {
+        let number = Int32(exactly: descriptor) ?? -1
+        do throws(Failure) {
+            let peer = try Adoption.prepareConnection(number)
+            self.init(
+                driver: StreamDriver(
+                    group: group.core, adopting: OwnedDescriptor(adopting: number), peer: peer, settings: .standard))
+        } catch {
+            throw SocketError(error, .adopt)
+        }
+        stream.driver.startWatchingWhenUsed()
+    }
+}
