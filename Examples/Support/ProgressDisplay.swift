@@ -11,6 +11,7 @@ public final class ProgressDisplay: Sendable {
     private let start = ContinuousClock.now
     private let state = Mutex(State())
 
+    /// Begins to count time; `total` bytes are 100 %.
     public init(total: Int) { self.total = total }
 
     /// Shows that so many bytes are done.

@@ -17,23 +17,24 @@ extension StreamDriver {
             switch self {
             case .urgent: 1
             case .array(let array), .taken(let array): array.count
+            case .pipe(_, let count): count
             case .borrowed(let bytes): bytes.count
             case .parts(let parts): parts.reduce(0) { $0 + $1.count }
-            case .pipe(_, let count): count
             }
         }
 
-        fileprivate func send(_ number: Int32) -> Written {
+        /// How many of the bytes one call offers to the kernel.
+        fileprivate func offered(of size: Int) -> Int {
+            guard case .parts(let parts) = self, parts.count > StreamCalls.mostParts else { return size }
+            return parts.prefix(StreamCalls.mostParts).reduce(0) { $0 + $1.count }
+        }
+
+        fileprivate func send(_ number: Int32) -> SystemResult<Int> {
             switch self {
-            case .array(let array), .taken(let array):
-                Written(array.withUnsafeBytes { StreamCalls.send(number, $0) }, of: array.count)
-            case .borrowed(let bytes): Written(StreamCalls.send(number, bytes), of: bytes.count)
-            case .parts(let parts):
-                // One call takes no more parts than this.
-                Written(
-                    StreamCalls.send(number, parts),
-                    of: parts.prefix(StreamCalls.mostParts).reduce(0) { $0 + $1.count })
-            case .urgent(let byte): Written(StreamCalls.sendUrgent(number, byte), of: 1)
+            case .array(let array), .taken(let array): array.withUnsafeBytes { StreamCalls.send(number, $0) }
+            case .borrowed(let bytes): StreamCalls.send(number, bytes)
+            case .parts(let parts): StreamCalls.send(number, parts)
+            case .urgent(let byte): StreamCalls.sendUrgent(number, byte)
             case .pipe(let pipe, let count): pipe.empty(into: number, upTo: count)
             }
         }
@@ -73,27 +74,6 @@ extension StreamDriver {
             case .array(let array), .taken(let array): .array(try framer.frame(array.span))
             case .parts(let parts): .array(try framer.frame(Source.join(parts, from: 0).span))
             case .urgent, .pipe: self
-            }
-        }
-    }
-
-    /// What became of bytes that were offered to the kernel in one call.
-    struct Written {
-        let count: Int
-        let total: Int
-        /// Why no more were taken, if not for want of room.
-        let error: SystemError?
-
-        init(count: Int, of total: Int, error: SystemError? = nil) {
-            self.count = count
-            self.total = total
-            self.error = error == .wouldBlock ? nil : error
-        }
-
-        init(_ result: SystemResult<Int>, of total: Int) {
-            switch result {
-            case .success(let count): self.init(count: count, of: total)
-            case .failure(let error): self.init(count: 0, of: total, error: error)
             }
         }
     }
@@ -160,19 +140,20 @@ extension StreamDriver {
     private func write(
         _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?
     ) -> SendOutcome {
-        let written = source.send(number)
-        let remaining = size - written.count
+        let offered = source.offered(of: size)
+        let result = source.send(number)
         var endings = StreamState.Endings()
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
-            let didClear = state.write.wrote(written.count, of: written.total, tick: tick)
-            state.noteSent(written.count)
-            if let error = written.error {
+            let count = (try? result.get()) ?? 0
+            let didClear = state.write.wrote(count, of: offered, tick: tick)
+            state.noteSent(count)
+            if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)
-                return (.failed(.system(error, .send, sent: written.count, remaining: remaining)), didClear, true)
+                return (.failed(.system(error, .send, sent: 0, remaining: size)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
-            if remaining == 0 {
+            if count == size {
                 if let completion {
                     state.outbox.append(.sent(completion))
                     return (.sent(mustYield: false), didClear, true)
@@ -182,9 +163,9 @@ extension StreamDriver {
             if state.life.isClosed {
                 // Reset meanwhile: those who waited have been told, and nobody would tell this one.
                 let ended = state.life.failure ?? .aborted()
-                return (.failed(ended.with(sent: written.count, remaining: remaining)), didClear, false)
+                return (.failed(ended.with(sent: count, remaining: size - count)), didClear, false)
             }
-            let ticket = state.enqueueSend(source.remainder(after: written.count), atFront: true)
+            let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }
         if didClear { rearm(.write) }
@@ -304,39 +285,39 @@ extension StreamDriver {
     func flush(_ number: Int32) {
         let buffer = Scratch.buffer
         guard let batch = state.withLock({ $0.write.beginFlush(into: buffer) }) else { return }
-        let written: Written
+        let result: SystemResult<Int>
+        let total: Int
         let tick: UInt32
         var lack: Failure?
         switch batch {
         case .copied(let count, let started):
+            total = count
             tick = started
-            written = Written(
-                StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count])), of: count)
-        case .piece(.urgent(let byte), _, _, let started):
+            result = StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        case .piece(let content, let offset, let count, let started):
+            total = count
             tick = started
-            written = Written(StreamCalls.sendUrgent(number, byte), of: 1)
-        case .piece(.bytes(let bytes), let offset, let count, let started):
-            tick = started
-            written = bytes.withUnsafeBytes {
-                Written(
-                    StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count])), of: count)
+            switch content {
+            case .bytes(let bytes):
+                result = bytes.withUnsafeBytes {
+                    StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count]))
+                }
+            case .urgent(let byte): result = StreamCalls.sendUrgent(number, byte)
+            case .pipe(let pipe): result = pipe.empty(into: number, upTo: count)
+            case .file(let file): (result, lack) = file.send(count, from: offset, to: number)
             }
-        case .piece(.pipe(let pipe), _, let count, let started):
-            tick = started
-            written = pipe.empty(into: number, upTo: count)
-        case .piece(.file(let file), let offset, let count, let started):
-            tick = started
-            (written, lack) = file.send(count, from: offset, to: number)
         }
         let (endings, didClear) = state.withLock { state in
             var endings = StreamState.Endings()
-            let (ended, didClear) = state.write.endFlush(written.count, of: written.total, tick: tick)
+            let count = (try? result.get()) ?? 0
+            // What was not there was not refused for want of room.
+            let (ended, didClear) = state.write.endFlush(count, of: lack == nil ? total : count, tick: tick)
             for send in ended {
                 endings.add(state.endSender(send.ticket, nil))
             }
             if let lack { state.contentFailed(lack, &endings) }
-            state.noteSent(written.count)
-            if let error = written.error {
+            state.noteSent(count)
+            if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)
             } else {
                 state.settleGivenUp(&endings)
@@ -346,7 +327,9 @@ extension StreamDriver {
         }
         if didClear { rearm(.write) }
         endings.perform()
-        if case .piece(.file(let file), let offset, _, _) = batch { report(offset + written.count, of: file) }
+        if case .piece(.file(let file), let offset, _, _) = batch {
+            report(offset + ((try? result.get()) ?? 0), of: file)
+        }
     }
 }
 

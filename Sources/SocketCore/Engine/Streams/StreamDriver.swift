@@ -91,7 +91,6 @@ package final class StreamDriver: LoopClient, SocketDriver {
         let step = state.withLock { state in
             state.read.ready(events)
             state.write.ready(events)
-            state.write.beginTurn()
             return state.step(mayRead: true)
         }
         service(step)
@@ -111,11 +110,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
 
     package func turn() {
         guard !isServicing else { return }
-        let step = state.withLock { state in
-            state.write.beginTurn()
-            return state.step(mayRead: true)
-        }
-        service(step)
+        service(state.withLock { $0.step(mayRead: true) })
     }
 
     package func deadlineReached(now: Instant) {
@@ -145,6 +140,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
             switch step {
             case .nothing: return
             case .yield:
+                state.withLock { $0.write.beginTurn() }
                 loop.yieldTurn(self)
                 return
             case .end: state.withLock { $0.takeRequest(peer: peer.family == nil ? nil : peer) }.perform()

@@ -116,9 +116,16 @@ struct StreamState: ~Copyable {
     private mutating func ioStep(_ number: Int32, mayRead: Bool) -> Step {
         if write.hasMissedRoom, write.takeRoom() { outbox.emit(.drain) }
         if outbox.canDeliver { return deliverStep }
-        if write.canFlush { return .flush(number) }
-        let step = readStep(number, mayRead: mayRead) ?? timerStep()
-        if case .nothing = step, write.wantsFlush { return .yield }
+        let wantsFlush = write.wantsFlush
+        if wantsFlush, write.canFlush { return .flush(number) }
+        return readStep(number, mayRead: mayRead) ?? (wantsFlush ? yieldStep() : timerStep())
+    }
+
+    /// There is more to write than this turn may.
+    @inline(never)
+    private mutating func yieldStep() -> Step {
+        let step = timerStep()
+        if case .nothing = step { return .yield }
         return step
     }
 

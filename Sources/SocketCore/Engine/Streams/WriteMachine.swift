@@ -88,7 +88,7 @@ package struct WriteMachine: Sendable {
 
     /// From this size on a chunk is sent from where it is; smaller ones are gathered into one call by copying.
     private static let gatherLimit = 16 * 1024
-    /// What the loop may write in one turn, and in one call, in bytes.
+    /// What the loop may write before others have their turn, and in one call, in bytes.
     package static let turnAllowance = 256 * 1024
 
     private var readiness = Readiness(isReady: false)
@@ -119,7 +119,7 @@ package struct WriteMachine: Sendable {
     /// Whether the loop can write now: the kernel would take something, and the turn's allowance is not used up.
     package var canFlush: Bool { wantsFlush && allowance > 0 }
 
-    /// The loop begins another turn.
+    /// What the loop writes from here on counts for another turn.
     package mutating func beginTurn() { allowance = WriteMachine.turnAllowance }
 
     /// The poller reported something.

@@ -58,36 +58,24 @@ package final class SentFile: Sendable {
         meter = progress.map { ProgressMeter($0) }
     }
 
-    /// Sends as much of it as the socket takes, and says so: or that the file has no such bytes.
-    func send(
-        _ count: Int, from offset: Int, to number: Int32
-    ) -> (StreamDriver.Written, lack: Failure?) {
-        let result =
-            isCopied
-            ? FileCalls.copy(descriptor.number, from: offset, count: count, to: number)
-            : FileCalls.send(descriptor.number, from: offset, count: count, to: number)
-        switch result {
-        case .success(0): return (.init(count: 0, of: 0), .fileCut())
-        // A short count does not mean that there is no room: the next call says so.
-        case .success(let sent): return (.init(count: sent, of: sent), nil)
-        case .failure(let error) where error.isOfConnection || error == .wouldBlock:
-            return (.init(count: 0, of: count, error: error), nil)
-        case .failure(let error): return (.init(count: 0, of: 0), .system(error, .sendFile))
-        }
-    }
-}
-
-extension Pipe {
-    /// Moves as much of it into a socket as that takes.
-    func empty(into socket: Int32, upTo count: Int) -> StreamDriver.Written {
-        var moved = 0
-        while moved < count {
-            switch empty(into: socket, upTo: count - moved) as SystemResult<Int> {
-            case .success(let more): moved += more
-            case .failure(let error): return .init(count: moved, of: count, error: error)
+    /// Sends as much of it as the socket takes; and says so, if the file has no such bytes.
+    func send(_ count: Int, from offset: Int, to number: Int32) -> (SystemResult<Int>, lack: Failure?) {
+        var sent = 0
+        while sent < count {
+            let result =
+                isCopied
+                ? FileCalls.copy(descriptor.number, from: offset + sent, count: count - sent, to: number)
+                : FileCalls.send(descriptor.number, from: offset + sent, count: count - sent, to: number)
+            switch result {
+            case .success(0): return (.success(sent), .fileCut())
+            // A short count does not mean that there is no room: the next call says so.
+            case .success(let more): sent += more
+            case .failure(let error) where error.isOfConnection || error == .wouldBlock:
+                return (sent > 0 ? .success(sent) : result, nil)
+            case .failure(let error): return (.success(sent), .system(error, .sendFile))
             }
         }
-        return .init(count: moved, of: count)
+        return (.success(sent), nil)
     }
 }
 

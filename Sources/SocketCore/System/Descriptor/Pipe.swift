@@ -32,9 +32,15 @@ package final class Pipe: Sendable {
         uninterrupted { csocket_splice(socket, writer.number, Pipe.capacity) }
     }
 
-    /// splice(2) to a socket. `.wouldBlock` of a pipe that holds bytes says that the socket has no room. Raises SIGPIPE,
-    /// which the threads of the SDK block.
+    /// splice(2) to a socket, until it has no room, or is gone. Raises SIGPIPE, which the threads of the SDK block.
     package func empty(into socket: Int32, upTo count: Int) -> SystemResult<Int> {
-        uninterrupted { csocket_splice(reader.number, socket, count) }
+        var moved = 0
+        while moved < count {
+            let result = uninterrupted { csocket_splice(reader.number, socket, count - moved) }
+            // That it moved less than asked does not mean that there is no room: the next call says so.
+            guard case .success(let more) = result else { return moved > 0 ? .success(moved) : result }
+            moved += more
+        }
+        return .success(moved)
     }
 }

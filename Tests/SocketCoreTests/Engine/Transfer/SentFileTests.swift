@@ -23,8 +23,8 @@ import Testing
         let number = other.near.number
         // A part of it, the other way.
         let again = try SentFile.open(path, offset: 2_999_100, count: 1000, isCopied: !isCopied, progress: nil)
-        let (written, lack) = again.send(1000, from: 2_999_100, to: number)
-        #expect(written.count == 1000 && lack == nil)
+        let (result, lack) = again.send(1000, from: 2_999_100, to: number)
+        #expect(result == .success(1000) && lack == nil)
         other.near.close()
         #expect(try await blocking("the part") { try other.far.receiveAll() } == Array(bytes[2_999_003..<3_000_003]))
     }
