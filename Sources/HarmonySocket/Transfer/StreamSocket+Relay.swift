@@ -25,9 +25,9 @@ extension StreamSocket {
     /// ```
     ///
     /// - Throws: `RelayError`, which names the side that failed. When the connection of one side is reset, or breaks, the
-    ///   other side is reset too, after what came before: its peer must not take that for the end. A side that only refuses to take more does not
-    ///   stop what it had sent before: that is handed on, up to its end. When you close one of the two yourself, the other is
-    ///   left as it is. `.timedOut` after `idleTimeout`; `.cancelled`.
+    ///   other side is reset too, after what came before: its peer must not take that for the end. A side that only
+    ///   takes no more does not stop what it had sent before: that is handed on, up to its end. When you close one of the
+    ///   two yourself, `.aborted`, and the other is left as it is. `.timedOut` after `idleTimeout`; `.cancelled`.
     ///
     /// ## Events
     /// `drain` of either socket; `end`, and what follows from trouble: `error`, `close`.
