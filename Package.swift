@@ -38,6 +38,9 @@ let package = Package(
         example("chat-server"),
         example("line-server"),
         example("http-get"),
+        example("port-forwarder"),
+        example("file-send"),
+        example("file-receive"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),

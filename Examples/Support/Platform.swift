@@ -103,6 +103,79 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     }
 }
 
+/// Writes to standard error.
+func writeError(_ text: String) { _ = writeAll(Array(text.utf8), to: STDERR_FILENO) }
+
+/// Whether standard error is seen by somebody at once.
+let errorsGoToTerminal = isatty(STDERR_FILENO) == 1
+
+/// A file on the disk, read or written from front to back. Its calls block; a disk is no peer.
+public final class DiskFile {
+    private let descriptor: Int32
+    private let path: String
+
+    private init(_ path: String, _ flags: Int32) throws(FileProblem) {
+        self.path = path
+        descriptor = open(path, flags | O_CLOEXEC, 0o666)
+        if descriptor < 0 { throw FileProblem(path) }
+    }
+
+    /// Opens a file for reading.
+    public static func reading(_ path: String) throws(FileProblem) -> DiskFile { try DiskFile(path, O_RDONLY) }
+
+    /// Makes a file, or empties the one that there is.
+    public static func writing(_ path: String) throws(FileProblem) -> DiskFile {
+        try DiskFile(path, O_WRONLY | O_CREAT | O_TRUNC)
+    }
+
+    deinit { close(descriptor) }
+
+    /// How long it is.
+    public func size() throws(FileProblem) -> Int {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw FileProblem(path) }
+        return Int(status.st_size)
+    }
+
+    /// The next bytes; empty at its end.
+    public func read(upTo count: Int) throws(FileProblem) -> [UInt8] {
+        var result = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            repeat { result = readBytes(descriptor, buffer.baseAddress, count) } while result < 0 && errno == EINTR
+            filled = max(0, result)
+        }
+        if result < 0 { throw FileProblem(path) }
+        return bytes
+    }
+
+    /// Adds bytes at its end.
+    public func write(_ bytes: [UInt8]) throws(FileProblem) {
+        if !writeAll(bytes, to: descriptor) { throw FileProblem(path) }
+    }
+
+    /// Gives it another name, in place of a file that may have it.
+    public func rename(to other: String) throws(FileProblem) {
+        if renameFile(path, other) != 0 { throw FileProblem(other) }
+    }
+
+    /// Removes it.
+    public func remove() { unlink(path) }
+}
+
+// Inside of `DiskFile` its own methods have these names.
+private func readBytes(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    read(descriptor, bytes, count)
+}
+private func renameFile(_ path: String, _ other: String) -> Int32 { rename(path, other) }
+
+/// Why something could not be done with a file.
+public struct FileProblem: Error, CustomStringConvertible {
+    /// The path, and the system's words.
+    public let description: String
+
+    init(_ path: String) { description = "\(path): \(String(cString: strerror(errno)))" }
+}
+
 /// Whether somebody types what standard input brings.
 public var inputIsTerminal: Bool { isatty(STDIN_FILENO) == 1 }
 

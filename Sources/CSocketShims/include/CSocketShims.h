@@ -15,5 +15,6 @@
 #include "sockets.h"
 #include "tcp_info.h"
 #include "threads.h"
+#include "transfer.h"
 
 #endif

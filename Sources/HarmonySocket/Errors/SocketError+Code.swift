@@ -17,7 +17,7 @@ extension SocketError {
         case .handler: return 2_300_002
         case .closed: return base + 9
         case .alreadyBound, .invalidState, .optionTooLate: return base + 22
-        case .incomplete: return base + 61
+        case .incomplete, .fileCut: return base + 61
         case .malformed: return base + 74
         case .tooLong: return base + 90
         case .aborted: return base + 103

@@ -24,6 +24,7 @@ extension SocketError: CustomStringConvertible {
         case .invalidArgument(let argument): "\(argument.field): \(argument.problem)"
         case .tooLong(let limit): "the message is longer than \(limit) bytes"
         case .incomplete(let count): "the peer ended within a message, of which \(count) bytes had come"
+        case .fileCut: "the file became shorter while it was sent"
         case .malformed(let reason): "what came is no message: \(reason)"
         case .unknownHost(let name): "no host is called \(name)"
         case .resolver(let name, let message): "looking up \(name) failed: \(message)"
@@ -74,6 +75,8 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case send
     /// Receiving bytes or a datagram.
     case receive
+    /// Moving bytes between two sockets.
+    case relay
     /// Ending our direction.
     case finish
     /// Closing.
@@ -109,8 +112,8 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
             case .bind: self = .bind
             case .connect, .resolve: self = .connect
             case .listen: self = .listen
-            case .receive, .receiveMessage: self = .receive
-            case .send, .sendTo: self = .send
+            case .receive, .receiveMessage, .splice: self = .receive
+            case .send, .sendFile, .sendTo: self = .send
             case .setOption: self = .setOptions
             default: return nil
             }

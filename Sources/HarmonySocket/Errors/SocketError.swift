@@ -50,7 +50,7 @@ public struct SocketError: Error, Sendable {
         case permissionDenied
         /// The datagram is larger than the protocol, or the way, can carry; or the message than its framing allows.
         case messageTooLong
-        /// The peer ended within a message.
+        /// The peer ended within a message; or a file became shorter while it was sent.
         case incomplete
         /// What came is no message of the framing.
         case malformed
@@ -109,7 +109,7 @@ public struct SocketError: Error, Sendable {
         case .invalidState: .invalidState
         case .invalidArgument: .invalidArgument
         case .tooLong: .messageTooLong
-        case .incomplete: .incomplete
+        case .incomplete, .fileCut: .incomplete
         case .malformed: .malformed
         case .unknownHost: .unknownHost
         case .resolver: .lookupFailed
@@ -154,7 +154,8 @@ public struct SocketError: Error, Sendable {
     private var progress: (sent: Int, remaining: Int) {
         switch failure {
         case .aborted(let sent, let remaining), .cancelled(let sent, let remaining),
-            .timedOut(let sent, let remaining), .system(_, _, let sent, let remaining):
+            .timedOut(let sent, let remaining), .fileCut(let sent, let remaining),
+            .system(_, _, let sent, let remaining):
             (sent, remaining)
         default: (0, 0)
         }

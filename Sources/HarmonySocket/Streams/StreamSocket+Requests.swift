@@ -199,7 +199,7 @@ extension StreamHandle {
 
     // MARK: Checked requests
 
-    fileprivate func request(upTo count: Int, field: String = "count") throws(SocketError) -> ReadRequest {
+    func request(upTo count: Int, field: String = "count") throws(SocketError) -> ReadRequest {
         try check(count >= 1, field, "\(count) bytes are too few")
         return ReadRequest(.some(upTo: count))
     }

@@ -30,6 +30,8 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case tooLong(limit: Int)
     /// The peer ended within a message, of which so many bytes had come.
     case incomplete(count: Int)
+    /// The file became shorter while it was sent.
+    case fileCut(sent: Int = 0, remaining: Int = 0)
     /// What came is no message; says why.
     case malformed(String)
     /// The name does not exist.

@@ -31,6 +31,52 @@ struct ProcessTests {
         }
     }
 
+    @Test("21. sendfile and splice to connections that are gone raise no SIGPIPE either")
+    func moving_toGoneConnections_raisesNoSignal() async throws {
+        await #expect(processExitsWith: .success) {
+            ProcessFacts.letBrokenPipeKill()
+            let file = try TemporaryFile()
+            try file.setSize(10_000_000)
+            for round in 0..<20 {
+                let group = SocketEventLoopGroup(count: 1)
+                let (connection, peer) = try await makeConnectionWithRawPeer(group: group)
+                let (source, sender) = try await makeConnectionWithRawPeer(group: group)
+                startThread { while (try? sender.send([UInt8](repeating: 1, count: 100_000))) != nil {} }
+                // Gone before, and in the middle of it.
+                let pause = Duration.microseconds(round / 4 * 300)
+                startThread {
+                    ProcessFacts.pause(pause)
+                    if round.isMultiple(of: 2) { peer.reset() } else { peer.close() }
+                }
+                if round % 4 < 2 {
+                    let result: Result<RelayCounts, RelayError>
+                    do throws(RelayError) {
+                        result = .success(try await source.relay(with: connection))
+                    } catch {
+                        result = .failure(error)
+                    }
+                    guard case .failure(let error) = result else {
+                        Issue.record("relayed to nobody: \(result)")
+                        continue
+                    }
+                    #expect(error.side == .other, "\(error)")
+                } else {
+                    for _ in 0..<5 {
+                        do throws(SocketError) {
+                            try await connection.sendFile(file.path, timeout: .seconds(5))
+                            Issue.record("sent to nobody")
+                        } catch {
+                            #expect(error.kind == .connectionReset || error.kind == .closed, "\(error)")
+                        }
+                    }
+                }
+                await source.reset()
+                await connection.reset()
+            }
+            #expect(ProcessFacts.hasDefaultAction(ProcessFacts.brokenPipe))
+        }
+    }
+
     @Test("21. Every descriptor is close-on-exec", .enabled(if: ProcessFacts.hasProc, "lists them in /proc"))
     func descriptors_ofEveryKind_areCloseOnExec() async throws {
         await #expect(processExitsWith: .success) {

@@ -30,6 +30,26 @@ struct SendingTests {
         return found
     }
 
+    @Test("1. A file goes out in call order among other sends, never interleaved, and before the end")
+    func sendFile_amongOthers_keepsTheOrder() async throws {
+        let (connection, peer) = try await makeConnectionWithRawPeer(peerReceiveBuffer: 8192)
+        let bytes = pattern(3_000_000)
+        let file = try TemporaryFile(bytes)
+        async let received = blocking { try peer.receiveAll() }
+        let done = EventRecorder<String>()
+        connection.send("first") { _ in done.record("first") }
+        connection.sendFile(file.path) { done.record("file \((try? $0.get()) ?? -1)") }
+        connection.send("second") { _ in done.record("second") }
+        connection.sendFile(file.path, offset: 7, count: 5) { done.record("part \((try? $0.get()) ?? -1)") }
+        connection.send("third") { _ in done.record("third") }
+        connection.finish { _ in done.record("finish") }
+        let expected = Array("first".utf8) + bytes + Array("second".utf8) + bytes[7..<12] + Array("third".utf8)
+        #expect(try await received == expected)
+        try await done.wait(count: 6)
+        #expect(done.events == ["first", "file 3000000", "second", "part 5", "third", "finish"])
+        await connection.close()
+    }
+
     @Test("1. Sends from many tasks and completion handlers at once arrive whole, and each caller's in order")
     func send_manyCallersAtOnce_neverInterleaved() async throws {
         let (connection, peer) = try await makeConnectionWithRawPeer(peerReceiveBuffer: 8192)

@@ -56,6 +56,107 @@ struct ResourceTests {
     }
 
     @Test(
+        "A large stream through a relay arrives whole, and memory stays flat, also with a slow reader",
+        .enabled(if: ProcessFacts.hasProc, "asks /proc"),
+        .disabled(if: ProcessFacts.isAddressSanitized, "the address sanitizer keeps freed memory"))
+    func relay_large_arrivesWholeInFlatMemory() async throws {
+        await #expect(processExitsWith: .success) {
+            // Twice: without copying where the system can, and by copying as elsewhere.
+            for isCopying in [false, true] {
+                let total = (ProcessFacts.isFullRun ? 1024 : 256) << 20
+                let pattern = Pattern()
+                let (near, sender) = try await makeConnectionWithRawPeer()
+                let (far, reader) = try await makeConnectionWithRawPeer()
+                startThread {
+                    let chunkSize = 1 << 20
+                    for offset in stride(from: 0, to: total, by: chunkSize) {
+                        guard (try? sender.send(pattern.bytes(chunkSize, at: offset))) != nil else { return }
+                    }
+                    sender.finish()
+                }
+                let relay = Task { try await near.relay(with: far, isCopying: isCopying) }
+                let (whole, grown) = try await blocking(.seconds(60)) { () -> (Bool, Int) in
+                    var offset = 0
+                    var before = 0
+                    var largest = 0
+                    while case let bytes = try reader.receive(), !bytes.isEmpty {
+                        guard pattern.matches(bytes, at: offset) else { return (false, offset) }
+                        offset += bytes.count
+                        if offset < 2 << 20 { ProcessFacts.pause(.milliseconds(2)) }
+                        if before == 0, offset > 8 << 20 { before = ProcessFacts.residentBytes }
+                        if offset % (16 << 20) < 65_536 { largest = max(largest, ProcessFacts.residentBytes) }
+                    }
+                    reader.finish()
+                    return (offset == total, largest - before)
+                }
+                #expect(whole)
+                #expect(grown < 16 << 20, "grew by \(grown) bytes")
+                #expect(try await relay.value.forward == total)
+                await near.close()
+                await far.close()
+            }
+        }
+    }
+
+    @Test(
+        "Relays and files give every descriptor back, however they end",
+        .enabled(if: ProcessFacts.hasProc, "lists them in /proc"))
+    func movingDescriptors_afterEverything_areGivenBack() async throws {
+        await #expect(processExitsWith: .success) {
+            func useEverything() async throws {
+                // Of its own, so that the pipes that its loops keep go with it.
+                let group = SocketEventLoopGroup(count: 2)
+                let file = try TemporaryFile()
+                try file.setSize(30_000_000)
+                for round in 0..<8 {
+                    let (near, sender) = try await makeConnectionWithRawPeer(group: group)
+                    let (far, reader) = try await makeConnectionWithRawPeer(group: group, peerReceiveBuffer: 8192)
+                    startThread {
+                        try? sender.send([UInt8](repeating: 1, count: 8_000_000))
+                        if round < 2 { sender.finish() }
+                    }
+                    let relay = Task { try await near.relay(with: far) }
+                    try await eventually("it is on its way") { Kernel.readable(Int(reader.number)) > 0 }
+                    switch round % 4 {
+                    case 0: relay.cancel()
+                    case 1: reader.reset()
+                    case 2:
+                        sender.reset()
+                        // It is noticed when what came before it has been handed on.
+                        reader.close()
+                    default: await far.reset()
+                    }
+                    _ = await relay.result
+                    await near.reset()
+                    await far.reset()
+                    let (connection, peer) = try await makeConnectionWithRawPeer(group: group)
+                    let sending = Task { try await connection.sendFile(file.path) { _ in } }
+                    if round.isMultiple(of: 2) {
+                        sending.cancel()
+                    } else {
+                        peer.reset()
+                    }
+                    _ = await sending.result
+                    await connection.reset()
+                }
+            }
+            try await useEverything()
+            let base = TestLock(0)
+            try await eventually("the descriptors have settled") {
+                try? await Task.sleep(for: .milliseconds(100))
+                let now = ProcessFacts.descriptors.count
+                return base.withLock { base in
+                    defer { base = now }
+                    return base == now
+                }
+            }
+            for _ in 0..<3 { try await useEverything() }
+            let count = base.withLock { $0 }
+            try await eventually("as many descriptors as before") { ProcessFacts.descriptors.count <= count }
+        }
+    }
+
+    @Test(
         "Nothing is left behind: every descriptor is given back",
         .enabled(if: ProcessFacts.hasProc, "lists them in /proc"))
     func descriptors_afterEverything_areGivenBack() async throws {

@@ -28,6 +28,7 @@ package final class EventLoop: Sendable {
         var registrations = Registrations()
         var timers = TimerHeap<any LoopClient>()
         var received: [LoopTask] = []
+        var pipes = PipePool()
         var serialExecutor: UnownedSerialExecutor?
         var taskExecutor: UnownedTaskExecutor?
         var executorOwner: AnyObject?
@@ -156,6 +157,16 @@ package final class EventLoop: Sendable {
     /// Takes a timer back. Harmless when it has run out already.
     package func cancelTimer(_ handle: TimerHandle) {
         own.pointee.timers.remove(handle)
+    }
+
+    // MARK: Pipes, on the loop only
+
+    /// An empty pipe for splice(2); nil when there is none to be had, or the caller is not on the loop.
+    func takePipe() -> Pipe? { isCurrent ? own.pointee.pipes.take() : nil }
+
+    /// Gives back a pipe that is empty again.
+    func keepPipe(_ pipe: Pipe) {
+        if isCurrent { own.pointee.pipes.keep(pipe) }
     }
 
     // MARK: The thread

@@ -76,7 +76,7 @@ extension StreamDriver {
 
     // MARK: The turn
 
-    private enum ReaderAdmission {
+    enum ReaderAdmission {
         /// Nothing was read ahead, and there is no framing.
         case direct(Int32, ReadMachine.Turn)
         case indirect(Int32, ReadMachine.Turn, ReadAhead, Framer?)
@@ -85,7 +85,7 @@ extension StreamDriver {
         case failed(Failure)
     }
 
-    private func admitReader(isNext: Bool, isEager: Bool) -> ReaderAdmission {
+    func admitReader(isNext: Bool, isEager: Bool) -> ReaderAdmission {
         state.withLock { state in
             // A message listener that came while this reader waited takes effect behind it.
             if let failure = state.refusalOfReading(ignoresListeners: isNext) {

@@ -44,6 +44,9 @@ extension StreamDriver {
     /// The error that ended the socket, or the last that nobody was told of.
     package var lastError: Failure? { state.withLock { $0.lastError } }
 
+    /// The error that ended the socket.
+    var failure: Failure? { state.withLock { $0.life.endingFailure } }
+
     /// The peer's address, nil without a connection.
     package var peerAddress: SocketAddress? {
         state.withLock { $0.life.isClosed || $0.life.phase < .open } ? nil : peer

@@ -3,33 +3,38 @@ extension StreamDriver {
     /// Bytes to send: borrowed for the first try, owned once they have to wait.
     package enum Source {
         case array([UInt8])
+        /// The same, taken out of another stream: a send that is given up leaves them in the queue.
+        case taken([UInt8])
         case borrowed(UnsafeRawBufferPointer)
         /// Several, as if they were one.
         case parts([[UInt8]])
         /// Urgent data.
         case urgent(UInt8)
+        /// So many bytes, taken out of another stream as well.
+        case pipe(Pipe, Int)
 
         fileprivate var count: Int {
             switch self {
             case .urgent: 1
-            case .array(let array): array.count
+            case .array(let array), .taken(let array): array.count
             case .borrowed(let bytes): bytes.count
             case .parts(let parts): parts.reduce(0) { $0 + $1.count }
+            case .pipe(_, let count): count
             }
         }
 
-        /// How many of the bytes one call offers to the kernel.
-        fileprivate func offered(of size: Int) -> Int {
-            guard case .parts(let parts) = self, parts.count > StreamCalls.mostParts else { return size }
-            return parts.prefix(StreamCalls.mostParts).reduce(0) { $0 + $1.count }
-        }
-
-        fileprivate func send(_ number: Int32) -> SystemResult<Int> {
+        fileprivate func send(_ number: Int32) -> Written {
             switch self {
-            case .array(let array): array.withUnsafeBytes { StreamCalls.send(number, $0) }
-            case .borrowed(let bytes): StreamCalls.send(number, bytes)
-            case .parts(let parts): StreamCalls.send(number, parts)
-            case .urgent(let byte): StreamCalls.sendUrgent(number, byte)
+            case .array(let array), .taken(let array):
+                Written(array.withUnsafeBytes { StreamCalls.send(number, $0) }, of: array.count)
+            case .borrowed(let bytes): Written(StreamCalls.send(number, bytes), of: bytes.count)
+            case .parts(let parts):
+                // One call takes no more parts than this.
+                Written(
+                    StreamCalls.send(number, parts),
+                    of: parts.prefix(StreamCalls.mostParts).reduce(0) { $0 + $1.count })
+            case .urgent(let byte): Written(StreamCalls.sendUrgent(number, byte), of: 1)
+            case .pipe(let pipe, let count): pipe.empty(into: number, upTo: count)
             }
         }
 
@@ -37,11 +42,16 @@ extension StreamDriver {
         fileprivate func remainder(after sent: Int) -> WriteMachine.Remainder {
             switch self {
             case .array(let array): WriteMachine.Remainder(bytes: array, offset: sent, sentBefore: 0)
+            case .taken(let array):
+                WriteMachine.Remainder(
+                    .bytes(array), offset: sent, count: array.count - sent, sent: sent, isTaken: true)
             case .borrowed(let bytes):
                 WriteMachine.Remainder(bytes: [UInt8](bytes[sent...]), offset: 0, sentBefore: sent)
             case .parts(let parts):
                 WriteMachine.Remainder(bytes: Source.join(parts, from: sent), offset: 0, sentBefore: sent)
-            case .urgent(let byte): WriteMachine.Remainder(bytes: [byte], isUrgent: true)
+            case .urgent(let byte): WriteMachine.Remainder(.urgent(byte), offset: 0, count: 1, sent: 0)
+            case .pipe(let pipe, let count):
+                WriteMachine.Remainder(.pipe(pipe), offset: 0, count: count - sent, sent: sent, isTaken: true)
             }
         }
 
@@ -60,9 +70,30 @@ extension StreamDriver {
         fileprivate func framed(by framer: Framer) throws(Failure) -> Source {
             switch self {
             case .borrowed(let bytes): .array(try framer.frame(Span(_unsafeBytes: bytes)))
-            case .array(let array): .array(try framer.frame(array.span))
+            case .array(let array), .taken(let array): .array(try framer.frame(array.span))
             case .parts(let parts): .array(try framer.frame(Source.join(parts, from: 0).span))
-            case .urgent: self
+            case .urgent, .pipe: self
+            }
+        }
+    }
+
+    /// What became of bytes that were offered to the kernel in one call.
+    struct Written {
+        let count: Int
+        let total: Int
+        /// Why no more were taken, if not for want of room.
+        let error: SystemError?
+
+        init(count: Int, of total: Int, error: SystemError? = nil) {
+            self.count = count
+            self.total = total
+            self.error = error == .wouldBlock ? nil : error
+        }
+
+        init(_ result: SystemResult<Int>, of total: Int) {
+            switch result {
+            case .success(let count): self.init(count: count, of: total)
+            case .failure(let error): self.init(count: 0, of: total, error: error)
             }
         }
     }
@@ -129,20 +160,19 @@ extension StreamDriver {
     private func write(
         _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?
     ) -> SendOutcome {
-        let offered = source.offered(of: size)
-        let result = source.send(number)
+        let written = source.send(number)
+        let remaining = size - written.count
         var endings = StreamState.Endings()
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
-            let count = (try? result.get()) ?? 0
-            let didClear = state.write.wrote(count, of: offered, tick: tick)
-            state.noteSent(count)
-            if case .failure(let error) = result, error != .wouldBlock {
+            let didClear = state.write.wrote(written.count, of: written.total, tick: tick)
+            state.noteSent(written.count)
+            if let error = written.error {
                 state.outputFailed(error, &endings)
-                return (.failed(.system(error, .send, sent: 0, remaining: size)), didClear, true)
+                return (.failed(.system(error, .send, sent: written.count, remaining: remaining)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
-            if count == size {
+            if remaining == 0 {
                 if let completion {
                     state.outbox.append(.sent(completion))
                     return (.sent(mustYield: false), didClear, true)
@@ -152,9 +182,9 @@ extension StreamDriver {
             if state.life.isClosed {
                 // Reset meanwhile: those who waited have been told, and nobody would tell this one.
                 let ended = state.life.failure ?? .aborted()
-                return (.failed(ended.with(sent: count, remaining: size - count)), didClear, false)
+                return (.failed(ended.with(sent: written.count, remaining: remaining)), didClear, false)
             }
-            let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
+            let ticket = state.enqueueSend(source.remainder(after: written.count), atFront: true)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }
         if didClear { rearm(.write) }
@@ -224,11 +254,14 @@ extension StreamDriver {
         switch beginSend(source, completion: body, isFramed: isFramed) {
         case .sent: break
         case .failed(let failure): complete { [self] in body(self, failure) }
-        case .queued(let ticket):
-            let waiter = Waiter.handler { [self] failure in complete { [self] in body(self, failure) } }
-            let deadline = Instant.after(timeout)
-            awaitSend(ticket, waiter, deadline, isServing: false)
+        case .queued(let ticket): awaitSend(ticket, timeout: timeout, body)
         }
+    }
+
+    /// The completion form of `waitForSend`.
+    func awaitSend(_ ticket: Ticket, timeout: Duration?, _ body: @escaping SendCompletion) {
+        let waiter = Waiter.handler { [self] failure in complete { [self] in body(self, failure) } }
+        awaitSend(ticket, waiter, .after(timeout), isServing: false)
     }
 
     private func awaitSend(_ ticket: Ticket, _ waiter: Waiter, _ deadline: Instant, isServing: Bool) {
@@ -271,34 +304,39 @@ extension StreamDriver {
     func flush(_ number: Int32) {
         let buffer = Scratch.buffer
         guard let batch = state.withLock({ $0.write.beginFlush(into: buffer) }) else { return }
-        let result: SystemResult<Int>
-        let total: Int
+        let written: Written
         let tick: UInt32
+        var lack: Failure?
         switch batch {
         case .copied(let count, let started):
-            total = count
             tick = started
-            result = StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        case .urgent(let byte, let started):
-            total = 1
+            written = Written(
+                StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count])), of: count)
+        case .piece(.urgent(let byte), _, _, let started):
             tick = started
-            result = StreamCalls.sendUrgent(number, byte)
-        case .chunk(let bytes, let offset, let started):
-            total = bytes.count - offset
+            written = Written(StreamCalls.sendUrgent(number, byte), of: 1)
+        case .piece(.bytes(let bytes), let offset, let count, let started):
             tick = started
-            result = bytes.withUnsafeBytes {
-                StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[offset...]))
+            written = bytes.withUnsafeBytes {
+                Written(
+                    StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count])), of: count)
             }
+        case .piece(.pipe(let pipe), _, let count, let started):
+            tick = started
+            written = pipe.empty(into: number, upTo: count)
+        case .piece(.file(let file), let offset, let count, let started):
+            tick = started
+            (written, lack) = file.send(count, from: offset, to: number)
         }
         let (endings, didClear) = state.withLock { state in
             var endings = StreamState.Endings()
-            let count = (try? result.get()) ?? 0
-            let (ended, didClear) = state.write.endFlush(count, of: total, tick: tick)
+            let (ended, didClear) = state.write.endFlush(written.count, of: written.total, tick: tick)
             for send in ended {
                 endings.add(state.endSender(send.ticket, nil))
             }
-            state.noteSent(count)
-            if case .failure(let error) = result, error != .wouldBlock {
+            if let lack { state.contentFailed(lack, &endings) }
+            state.noteSent(written.count)
+            if let error = written.error {
                 state.outputFailed(error, &endings)
             } else {
                 state.settleGivenUp(&endings)
@@ -308,12 +346,13 @@ extension StreamDriver {
         }
         if didClear { rearm(.write) }
         endings.perform()
+        if case .piece(.file(let file), let offset, _, _) = batch { report(offset + written.count, of: file) }
     }
 }
 
 extension StreamState {
     /// Why nothing can be sent now; nil when something can.
-    fileprivate mutating func refusalOfSending() -> Failure? {
+    mutating func refusalOfSending() -> Failure? {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
         if let outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
@@ -326,14 +365,27 @@ extension StreamState {
     }
 
     fileprivate mutating func wantsTurnAfterWriting() -> Bool {
-        write.canFlush || write.mustShutDown || life.request != nil || life.phase > .open
+        write.wantsFlush || write.mustShutDown || life.request != nil || life.phase > .open
     }
 
-    fileprivate mutating func enqueueSend(_ remainder: WriteMachine.Remainder, atFront: Bool = false) -> Ticket {
+    mutating func enqueueSend(_ remainder: WriteMachine.Remainder, atFront: Bool = false) -> Ticket {
         let ticket = nextTicket()
         write.enqueue(remainder, ticket: ticket, atFront: atFront)
         senders.append(Sender(ticket: ticket))
         return ticket
+    }
+
+    /// What the queue's head was to send is not there. None of it is out: that send fails alone. Otherwise the stream can
+    /// never be whole, and is broken off.
+    fileprivate mutating func contentFailed(_ failure: Failure, _ endings: inout Endings) {
+        guard let ended = write.dropHead() else { return }
+        let failure = failure.with(sent: ended.sent, remaining: ended.remaining)
+        let waiter = endSender(ended.ticket, failure)
+        endings.add(waiter, failure)
+        guard ended.sent > 0 else { return }
+        wasFailureReported = waiter != nil
+        wantsReset = true
+        life.close(.failed(failure))
     }
 
     /// A send met an error that no retry mends: the queue is dropped. An open socket is not closed here: what the peer

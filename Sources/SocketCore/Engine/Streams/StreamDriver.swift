@@ -91,6 +91,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         let step = state.withLock { state in
             state.read.ready(events)
             state.write.ready(events)
+            state.write.beginTurn()
             return state.step(mayRead: true)
         }
         service(step)
@@ -110,7 +111,11 @@ package final class StreamDriver: LoopClient, SocketDriver {
 
     package func turn() {
         guard !isServicing else { return }
-        service(state.withLock { $0.step(mayRead: true) })
+        let step = state.withLock { state in
+            state.write.beginTurn()
+            return state.step(mayRead: true)
+        }
+        service(step)
     }
 
     package func deadlineReached(now: Instant) {

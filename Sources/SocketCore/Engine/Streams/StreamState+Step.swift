@@ -19,7 +19,7 @@ extension StreamState {
         case probe(Int32, tick: UInt32)
         case discard(Int32, tick: UInt32)
         case setTimer(Instant)
-        /// Reading has used up its turn's budget.
+        /// Reading or writing has used up its turn's budget.
         case yield
     }
 }

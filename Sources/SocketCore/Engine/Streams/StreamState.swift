@@ -50,7 +50,8 @@ struct StreamState: ~Copyable {
     var isWatchedWhenUsed = false
     /// Options were set while an attempt to connect had its descriptor already.
     var hasLateOptions = false
-    private var wantsReset = false
+    /// The descriptor is closed so that the peer sees a reset.
+    var wantsReset = false
     /// The call that met the error that ends the socket tells of it, so `error` need not.
     var wasFailureReported = false
     var isServingCancelled = false
@@ -116,7 +117,9 @@ struct StreamState: ~Copyable {
         if write.hasMissedRoom, write.takeRoom() { outbox.emit(.drain) }
         if outbox.canDeliver { return deliverStep }
         if write.canFlush { return .flush(number) }
-        return readStep(number, mayRead: mayRead) ?? timerStep()
+        let step = readStep(number, mayRead: mayRead) ?? timerStep()
+        if case .nothing = step, write.wantsFlush { return .yield }
+        return step
     }
 
     private var deliverStep: Step { isDeliveredOnLoop ? .deliver : .handOver }
@@ -447,6 +450,7 @@ extension Failure {
         case .timedOut: .timedOut(sent: sent, remaining: remaining)
         case .cancelled: .cancelled(sent: sent, remaining: remaining)
         case .aborted: .aborted(sent: sent, remaining: remaining)
+        case .fileCut: .fileCut(sent: sent, remaining: remaining)
         default: self
         }
     }

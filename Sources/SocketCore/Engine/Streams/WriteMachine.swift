@@ -33,45 +33,70 @@ package struct WriteMachine: Sendable {
     package enum Batch: Sendable {
         /// This many bytes were copied into the buffer.
         case copied(Int, tick: UInt32)
-        /// A chunk large enough to be sent from where it is.
-        case chunk([UInt8], offset: Int, tick: UInt32)
-        /// One byte, as urgent data.
-        case urgent(UInt8, tick: UInt32)
+        /// This many bytes of what is sent from where it is: a large chunk, an urgent byte, a file, a pipe.
+        case piece(Content, offset: Int, count: Int, tick: UInt32)
     }
 
-    /// What is left of a send: `bytes` from `offset` on, and how many bytes went out that `bytes` does not hold.
-    package struct Remainder: Sendable {
-        package var bytes: [UInt8]
-        package var offset: Int
-        package var sentBefore: Int
-        /// Its one byte is urgent data.
-        package let isUrgent: Bool
+    /// What the bytes of a send are in.
+    package enum Content: Sendable {
+        case bytes([UInt8])
+        /// One byte of urgent data.
+        case urgent(UInt8)
+        case file(SentFile)
+        case pipe(Pipe)
+    }
 
-        package init(bytes: [UInt8], offset: Int = 0, sentBefore: Int = 0, isUrgent: Bool = false) {
-            self.bytes = bytes
+    /// What is left of a send: `count` bytes of the content, from `offset` on, behind `sent` others.
+    package struct Remainder: Sendable {
+        package let content: Content
+        /// The bytes were taken out of another stream, so a send that is given up leaves them here all the same.
+        package let isTaken: Bool
+        package private(set) var offset: Int
+        package private(set) var count: Int
+        package private(set) var sent: Int
+
+        package init(_ content: Content, offset: Int, count: Int, sent: Int, isTaken: Bool = false) {
+            self.content = content
             self.offset = offset
-            self.sentBefore = sentBefore
-            self.isUrgent = isUrgent
+            self.count = count
+            self.sent = sent
+            self.isTaken = isTaken
         }
 
-        fileprivate var count: Int { bytes.count - offset }
-        fileprivate var sent: Int { sentBefore + offset }
+        /// The bytes from `offset` on, behind `sentBefore` that the array does not hold.
+        package init(bytes: [UInt8], offset: Int = 0, sentBefore: Int = 0) {
+            self.init(.bytes(bytes), offset: offset, count: bytes.count - offset, sent: sentBefore + offset)
+        }
+
+        fileprivate mutating func advance(by written: Int) {
+            offset += written
+            count -= written
+            sent += written
+        }
     }
 
     private struct Chunk: Sendable {
         let ticket: Ticket
         var rest: Remainder
         var isBegun: Bool
+
+        /// The bytes of the program that it is made of, if it is.
+        var bytes: [UInt8]? {
+            if case .bytes(let bytes) = rest.content { bytes } else { nil }
+        }
     }
 
     /// From this size on a chunk is sent from where it is; smaller ones are gathered into one call by copying.
     private static let gatherLimit = 16 * 1024
+    /// What the loop may write in one turn, and in one call, in bytes.
+    package static let turnAllowance = 256 * 1024
 
     private var readiness = Readiness(isReady: false)
     private var isWriting = false
     private var queue: [Chunk] = []
     private var head = 0
     private var wasAboveMark = false
+    private var allowance = WriteMachine.turnAllowance
     /// Bytes that wait for the kernel.
     package private(set) var queuedBytes = 0
     /// Above this many bytes the queue is full: `drain` tells when it has fallen to half of it.
@@ -88,8 +113,14 @@ package struct WriteMachine: Sendable {
     /// Whether nothing is queued and nobody writes.
     package var isFlushed: Bool { queuedBytes == 0 && !isWriting }
 
-    /// Whether the loop can write now.
-    package var canFlush: Bool { queuedBytes > 0 && readiness.isReady && !isWriting }
+    /// Whether the kernel would take something of the queue.
+    package var wantsFlush: Bool { queuedBytes > 0 && readiness.isReady && !isWriting }
+
+    /// Whether the loop can write now: the kernel would take something, and the turn's allowance is not used up.
+    package var canFlush: Bool { wantsFlush && allowance > 0 }
+
+    /// The loop begins another turn.
+    package mutating func beginTurn() { allowance = WriteMachine.turnAllowance }
 
     /// The poller reported something.
     package mutating func ready(_ events: PollEvents) {
@@ -132,22 +163,23 @@ package struct WriteMachine: Sendable {
         if queuedBytes > highWaterMark { wasAboveMark = true }
     }
 
-    /// What the loop can write now: the queue's head, either a large chunk or several small ones copied into `buffer`.
+    /// What the loop can write now: the queue's head, either a piece of a large chunk or several small ones copied into
+    /// `buffer`.
     package mutating func beginFlush(into buffer: UnsafeMutableRawBufferPointer) -> Batch? {
         guard canFlush else { return nil }
         isWriting = true
-        let first = queue[head].rest
+        let first = queue[head]
         queue[head].isBegun = true
-        if first.isUrgent { return .urgent(first.bytes[first.offset], tick: readiness.tick) }
-        if first.count >= WriteMachine.gatherLimit {
-            return .chunk(first.bytes, offset: first.offset, tick: readiness.tick)
+        if first.bytes == nil || first.rest.count >= WriteMachine.gatherLimit {
+            let count = min(first.rest.count, WriteMachine.turnAllowance)
+            return .piece(first.rest.content, offset: first.rest.offset, count: count, tick: readiness.tick)
         }
         var filled = 0
         var index = head
-        while index < queue.count {
+        while index < queue.count, let bytes = queue[index].bytes {
             let rest = queue[index].rest
-            guard filled + rest.count <= buffer.count, !rest.isUrgent else { break }
-            rest.bytes.withUnsafeBytes { bytes in
+            guard filled + rest.count <= buffer.count else { break }
+            bytes.withUnsafeBytes { bytes in
                 UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyBytes(from: bytes[rest.offset...])
             }
             queue[index].isBegun = true
@@ -162,12 +194,13 @@ package struct WriteMachine: Sendable {
     package mutating func endFlush(_ count: Int, of total: Int, tick: UInt32) -> (ended: [Ended], didClear: Bool) {
         isWriting = false
         queuedBytes -= count
+        allowance -= count
         var left = count
         var ended: [Ended] = []
         while head < queue.count {
             let size = queue[head].rest.count
             guard left >= size else {
-                queue[head].rest.offset += left
+                queue[head].rest.advance(by: left)
                 break
             }
             left -= size
@@ -196,13 +229,23 @@ package struct WriteMachine: Sendable {
         guard let index = queue[head...].firstIndex(where: { $0.ticket == ticket }) else { return .unknown }
         let chunk = queue[index]
         let remaining = chunk.rest.count
-        guard !chunk.isBegun else {
-            if isWriting, chunk.rest.sent == 0 { return .underWay }
+        guard !chunk.isBegun, !chunk.rest.isTaken else {
+            if isWriting, chunk.rest.sent == 0, !chunk.rest.isTaken { return .underWay }
             return .detached(sent: chunk.rest.sent, remaining: remaining)
         }
         queue.remove(at: index)
         queuedBytes -= remaining
         return .removed(remaining: remaining)
+    }
+
+    /// Drops the queue's head: what it was to send is not there.
+    package mutating func dropHead() -> Ended? {
+        guard head < queue.count else { return nil }
+        let chunk = queue[head]
+        head += 1
+        queuedBytes -= chunk.rest.count
+        compact()
+        return Ended(ticket: chunk.ticket, sent: chunk.rest.sent, remaining: chunk.rest.count)
     }
 
     /// Drops the queue: the connection is gone.

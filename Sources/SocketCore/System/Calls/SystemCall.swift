@@ -3,15 +3,17 @@ package typealias SystemResult<Value: ~Copyable> = Result<Value, SystemError>
 
 /// Names of the system calls, for errors and traces.
 package enum SystemCall: String, Sendable, Hashable {
-    case accept, bind, close, connect, epoll, fcntl, getsockname, getpeername, kqueue, listen, poll
+    case accept, bind, close, connect, epoll, fcntl, fstat, getsockname, getpeername, kqueue, listen, open, poll
     case getOption = "getsockopt"
     case receive = "recv"
     case receiveMessage = "recvmsg"
     case resolve = "getaddrinfo"
     case send
+    case sendFile = "sendfile"
     case sendTo = "sendto"
     case setOption = "setsockopt"
     case shutdown
+    case splice
     case socket
     case thread = "pthread_create"
 }

@@ -167,6 +167,12 @@ enum ProcessFacts {
 
     static func closeNothing(_ number: Int32) { close(number) }
 
+    /// Keeps the calling thread from going on, for peers that are slow.
+    static func pause(_ time: Duration) {
+        let (seconds, attoseconds) = time.components
+        usleep(useconds_t(seconds * 1_000_000 + attoseconds / 1_000_000_000_000))
+    }
+
     /// Whether two pieces of memory begin with the same `count` bytes.
     static func areEqual(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, _ count: Int) -> Bool {
         guard count > 0, let first = first.baseAddress, let second = second.baseAddress else { return count == 0 }

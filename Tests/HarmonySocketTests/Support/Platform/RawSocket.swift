@@ -161,7 +161,7 @@ final class RawSocket: Sendable {
     func receive(exactly count: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count {
-            let next = try receive(upTo: count - bytes.count)
+            let next = try receive(upTo: min(count - bytes.count, 65_536))
             if next.isEmpty { break }
             bytes += next
         }

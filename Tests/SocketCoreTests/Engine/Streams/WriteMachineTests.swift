@@ -19,31 +19,34 @@ import Testing
     private static func flush(_ machine: inout Machine, room: Int) -> (bytes: [UInt8], ended: [Machine.Ended])? {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 1)
         defer { buffer.deallocate() }
+        machine.beginTurn()
         switch machine.beginFlush(into: buffer) {
         case .none: return nil
         case .copied(let total, let tick):
             let count = min(total, room)
             return (Array(buffer[..<count]), machine.endFlush(count, of: total, tick: tick).ended)
-        case .urgent(let byte, let tick):
-            let count = min(1, room)
-            return (Array([byte][..<count]), machine.endFlush(count, of: 1, tick: tick).ended)
-        case .chunk(let bytes, let offset, let tick):
-            let total = bytes.count - offset
+        case .piece(.urgent(let byte), _, let total, let tick):
+            let count = min(total, room)
+            return (Array([byte][..<count]), machine.endFlush(count, of: total, tick: tick).ended)
+        case .piece(.bytes(let bytes), let offset, let total, let tick):
             let count = min(total, room)
             return (Array(bytes[offset..<(offset + count)]), machine.endFlush(count, of: total, tick: tick).ended)
+        case .piece: return nil
         }
     }
 
     @Test func urgentByte_goesAlone_inItsPlace() {
         var machine = WriteMachineTests.opened(hasRoom: false)
         machine.enqueue(.init(bytes: [1, 2]), ticket: Ticket(number: 1))
-        machine.enqueue(.init(bytes: [3], isUrgent: true), ticket: Ticket(number: 2))
+        machine.enqueue(.init(.urgent(3), offset: 0, count: 1, sent: 0), ticket: Ticket(number: 2))
         machine.enqueue(.init(bytes: [4]), ticket: Ticket(number: 3))
         machine.ready(.writable)
         #expect(WriteMachineTests.flush(&machine, room: 9)?.bytes == [1, 2])
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 1)
         defer { buffer.deallocate() }
-        guard case .urgent(3, let tick) = machine.beginFlush(into: buffer) else { return #expect(Bool(false)) }
+        guard case .piece(.urgent(3), _, 1, let tick) = machine.beginFlush(into: buffer) else {
+            return #expect(Bool(false))
+        }
         #expect(machine.endFlush(1, of: 1, tick: tick).ended.map(\.ticket.number) == [2])
         #expect(WriteMachineTests.flush(&machine, room: 9)?.bytes == [4])
         #expect(machine.isFlushed)
