@@ -111,22 +111,21 @@ struct ResourceTests {
                 for round in 0..<8 {
                     let (near, sender) = try await makeConnectionWithRawPeer(group: group)
                     let (far, reader) = try await makeConnectionWithRawPeer(group: group, peerReceiveBuffer: 8192)
-                    startThread {
-                        try? sender.send([UInt8](repeating: 1, count: 8_000_000))
-                        if round < 2 { sender.finish() }
-                    }
+                    let flood = Flood(from: sender)
                     let relay = Task { try await near.relay(with: far) }
                     try await eventually("it is on its way") { Kernel.readable(Int(reader.number)) > 0 }
                     switch round % 4 {
                     case 0: relay.cancel()
                     case 1: reader.reset()
                     case 2:
+                        flood.stop()
                         sender.reset()
                         // It is noticed when what came before it has been handed on.
                         reader.close()
                     default: await far.reset()
                     }
                     _ = await relay.result
+                    flood.stop()
                     await near.reset()
                     await far.reset()
                     let (connection, peer) = try await makeConnectionWithRawPeer(group: group)

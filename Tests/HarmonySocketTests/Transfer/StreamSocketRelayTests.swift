@@ -279,13 +279,15 @@ import Testing
             let delay = Duration.microseconds(Int.random(in: 0..<3000, using: &random))
             let (breaking, staying) = isNear ? (link.nearPeer, link.farPeer) : (link.farPeer, link.nearPeer)
             // All four ends are busy: nobody ends by itself.
-            for peer in [link.nearPeer, link.farPeer] {
-                startThread { while (try? peer.send([UInt8](repeating: 1, count: 100_000))) != nil {} }
-            }
-            startThread { while let bytes = try? staying.receive(), !bytes.isEmpty {} }
+            let floods = [Flood(from: breaking), Flood(from: staying)]
+            async let swallowed: Void = blocking { while let bytes = try? staying.receive(), !bytes.isEmpty {} }
             try await Task.sleep(for: delay)
+            // Nobody else may be using a number that is given back.
+            floods[0].stop()
             breaking.reset()
             let result = await relay.value
+            floods[1].stop()
+            try await swallowed
             guard case .failure(let error) = result else {
                 #expect(Bool(false), "round \(round): \(result)")
                 continue
@@ -293,7 +295,6 @@ import Testing
             #expect(error.side == (isNear ? .this : .other), "round \(round): \(error)")
             #expect(error.kind == .connectionReset, "round \(round): \(error)")
             await link.reset()
-            staying.close()
         }
     }
 
@@ -308,10 +309,27 @@ import Testing
         let relay = link.start()
         #expect(try await blocking { try link.nearPeer.receiveAll() } == answer)
         link.farPeer.close()
-        startThread { while (try? link.nearPeer.send([UInt8](repeating: 1, count: 100_000))) != nil {} }
-        guard case .failure(let error) = await relay.value else { return #expect(Bool(false)) }
+        let flood = Flood(from: link.nearPeer)
+        let result = await relay.value
+        flood.stop()
+        guard case .failure(let error) = result else { return #expect(Bool(false)) }
         #expect(error.side == .other && error.kind == .connectionReset && error.error.operation == .send)
         #expect(error.counts.backward == answer.count)
+        await link.reset()
+    }
+
+    @Test(arguments: Way.allCases)
+    func sideThatIsGone_behindItsEnd_isNoticed_whileTheOtherIsSilent(_ way: Way) async throws {
+        let link = try await Link(way)
+        let relay = link.start()
+        try link.farPeer.send("answer")
+        link.farPeer.finish()
+        #expect(try await blocking { try link.nearPeer.receiveAll() } == Array("answer".utf8))
+        link.farPeer.reset()
+        guard case .failure(let error) = await relay.value else { return #expect(Bool(false)) }
+        #expect(error.side == .other && error.kind == .connectionReset && error.error.operation == .send)
+        #expect(error.counts.backward == 6)
+        #expect(!link.near.state.isClose)
         await link.reset()
     }
 

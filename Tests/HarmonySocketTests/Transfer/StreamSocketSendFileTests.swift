@@ -51,6 +51,7 @@ import Testing
         let file = try TemporaryFile()
         try file.setSize(50_000_000)
         let sending = Task { try await connection.sendFile(file.path) }
+        try await eventually("it has begun") { (1..<50_000_000).contains(connection.bufferedAmount) }
         try await waitUntilStuck(connection)
         #expect((1_000_000..<50_000_000).contains(connection.bufferedAmount))
         async let received = blocking { try peer.receive(exactly: 50_000_000).count }
@@ -134,6 +135,7 @@ import Testing
         let file = try TemporaryFile()
         try file.setSize(50_000_000)
         let sending = Task { try await connection.sendFile(file.path) }
+        try await eventually("it has begun") { (1..<50_000_000).contains(connection.bufferedAmount) }
         try await waitUntilStuck(connection)
         await connection.reset()
         let error = await failure { () async throws(SocketError) in try await sending.result.typed() }
@@ -147,6 +149,7 @@ import Testing
         let file = try TemporaryFile()
         try file.setSize(50_000_000)
         let sending = Task { try await connection.sendFile(file.path) }
+        try await eventually("it has begun") { (1..<50_000_000).contains(connection.bufferedAmount) }
         try await waitUntilStuck(connection)
         peer.reset()
         let error = await failure { () async throws(SocketError) in try await sending.result.typed() }
@@ -162,6 +165,7 @@ import Testing
         let file = try TemporaryFile()
         try file.setSize(50_000_000)
         let sending = Task { try await connection.sendFile(file.path) }
+        try await eventually("it has begun") { (1..<50_000_000).contains(connection.bufferedAmount) }
         try await waitUntilStuck(connection)
         try file.setSize(100)
         let receiving = Task { try await blocking { try peer.receiveAll() } }

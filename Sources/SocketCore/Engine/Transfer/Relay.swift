@@ -37,6 +37,8 @@ package final class Relay: Sendable {
         var counts = Counts()
         var lastMoved = Instant.now
         var trouble: Trouble?
+        /// Those whose streams have come to their end, and have been handed on.
+        var ended: Set<Side> = []
         /// The task that watches the sockets, and whether there is something for it to see.
         var watcher: Waiter?
         var mustStop = false
@@ -103,7 +105,11 @@ package final class Relay: Sendable {
                 moved += count
             case .ended:
                 sink.finish { _ in }
-                return .over
+                return progress.withLock { progress in
+                    progress.ended.insert(side)
+                    // One that takes nothing any more was only heard to its end.
+                    return progress.trouble?.side == side ? .stop : .over
+                }
             case .failed(let failure): return sourceFailed(side, failure)
             }
             if moved >= Relay.budget {
@@ -156,14 +162,11 @@ package final class Relay: Sendable {
     }
 
     private func ended(_ side: Side, _ failure: Failure?) {
-        // Of a socket whose peer had ended, and which can send no more: what it had sent is on its way to the other one.
-        let verdict =
-            if case .system(_, .send, _, _)? = failure {
-                sinkFailed(side, .closed)
-            } else {
-                sourceFailed(side, failure ?? .aborted())
-            }
-        if verdict == .over { return }
+        var isOfSink = progress.withLock { $0.ended.contains(side) }
+        // Its peer had ended before: what it sent is on its way to the other one.
+        if case .system(_, .send, _, _)? = failure { isOfSink = true }
+        let failure = failure ?? .closed
+        if (isOfSink ? sinkFailed(side, failure) : sourceFailed(side, failure)) == .over { return }
         let watcher = progress.withLock { progress in
             progress.mustStop = true
             return progress.watcher.take()
@@ -215,7 +218,7 @@ package final class Relay: Sendable {
     private func sinkFailed(_ side: Side, _ failure: Failure) -> Verdict {
         let cause = cause(of: failure, side)
         note(cause, of: side, isOfSink: true)
-        return cause.isOfConnection ? .over : .stop
+        return cause.isOfConnection && !progress.withLock { $0.ended.contains(side) } ? .over : .stop
     }
 
     /// What ended the socket: a call on one that is closed says no more than that.

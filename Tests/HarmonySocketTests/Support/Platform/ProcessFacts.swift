@@ -167,6 +167,12 @@ enum ProcessFacts {
 
     static func closeNothing(_ number: Int32) { close(number) }
 
+    /// Sends a little without waiting; false when the socket takes nothing any more.
+    static func trickle(_ number: Int32) -> Bool {
+        let chunk = [UInt8](repeating: 0x2e, count: 65_536)
+        return send(number, chunk, chunk.count, Int32(MSG_DONTWAIT) | rawSendFlags) >= 0 || errno == EAGAIN
+    }
+
     /// Keeps the calling thread from going on, for peers that are slow.
     static func pause(_ time: Duration) {
         let (seconds, attoseconds) = time.components
