@@ -6,6 +6,7 @@ public struct Checksum: CustomStringConvertible {
 
     private var value: UInt32 = 0xffff_ffff
 
+    /// Of nothing yet.
     public init() {}
 
     /// Takes more bytes in.
