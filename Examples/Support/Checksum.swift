@@ -6,7 +6,7 @@ public struct Checksum: CustomStringConvertible {
 
     private var value: UInt32 = 0xffff_ffff
 
-    /// Of no bytes yet.
+    /// Of nothing yet.
     public init() {}
 
     /// Takes more bytes in.

@@ -11,7 +11,7 @@ public final class ProgressDisplay: Sendable {
     private let start = ContinuousClock.now
     private let state = Mutex(State())
 
-    /// Begins to count time; `total` bytes are 100 %.
+    /// Draws nothing before the first `show`.
     public init(total: Int) { self.total = total }
 
     /// Shows that so many bytes are done.

@@ -8,8 +8,8 @@
 // Moving bytes without taking them into the program. The calls that write to a socket have no flag against SIGPIPE, so
 // they are made on threads that block it.
 
-// A pipe, close-on-exec and nonblocking; `ends[0]` is read from. Room for `capacity` bytes is asked for. Returns the room
-// that it has, or minus the errno: -ENOSYS where there is no splice(2).
+// A pipe, close-on-exec and nonblocking; `ends[0]` is read from. Room for `capacity` bytes is asked for. Returns the
+// room that it has, or minus the errno: -ENOSYS where there is no splice(2).
 int csocket_pipe(int ends[2], int capacity);
 // splice(2), without waiting. One of the two is a pipe.
 ssize_t csocket_splice(int source, int sink, size_t count);
@@ -23,8 +23,8 @@ int csocket_file_size(int descriptor, int64_t *size);
 // Says that the file will be read from front to back, so that the system reads ahead.
 void csocket_will_read(int descriptor, int64_t offset, int64_t count);
 
-// sendfile(2): how many of `count` bytes from `offset` on the socket took, at least one; 0 when the file ends at `offset`.
-// For files, and on systems, that cannot, the same by reading and sending.
+// sendfile(2): how many of `count` bytes from `offset` on the socket took, at least one; 0 when the file ends at
+// `offset`. For files, and on systems, that cannot, the same by reading and sending.
 ssize_t csocket_send_file(int socket, int file, int64_t offset, size_t count);
 ssize_t csocket_copy_file(int socket, int file, int64_t offset, size_t count);
 

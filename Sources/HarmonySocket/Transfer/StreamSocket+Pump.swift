@@ -5,10 +5,10 @@ extension StreamSocket {
     /// Hands everything that arrives to `handler`, chunk by chunk, until the peer ends its direction. Returns how many
     /// bytes that was.
     ///
-    /// A chunk is what one read brings: at least one byte, at most `chunkSize` (65,536 unless you say otherwise), and never
-    /// more than 65,536. With it comes the number of bytes so far, its own included. The next chunk is read when the
-    /// handler has returned, so a slow handler slows the sender down. What was read ahead comes first; a framing does
-    /// not matter. `timeout` is for each chunk: nil waits without end.
+    /// A chunk is what one read brings: at least one byte, at most `chunkSize` (65,536 unless you say otherwise), and
+    /// never more than 65,536. With it comes the number of bytes so far, its own included. The next chunk is read when
+    /// the handler has returned, so a slow handler slows the sender down. What was read ahead comes first; a framing
+    /// does not matter. `timeout` is for each chunk: nil waits without end.
     ///
     /// The end of input is a return, an error is thrown: they are never mistaken for each other.
     ///
@@ -19,8 +19,9 @@ extension StreamSocket {
     /// print("the peer has ended after \(total) bytes")
     /// ```
     ///
-    /// - Throws: what the handler throws, which ends the pump: the socket stays open, and what was not handed out is for the
-    ///   next reader. Otherwise `SocketError`: `.invalidArgument` for a `chunkSize` below 1, and all that `receive` throws.
+    /// - Throws: what the handler throws, which ends the pump: the socket stays open, and what was not handed out is
+    ///   for the next reader. Otherwise `SocketError`: `.invalidArgument` for a `chunkSize` below 1, and all that
+    ///   `receive` throws.
     ///
     /// ## Cancellation
     /// A cancelled or timed-out pump leaves the socket open, and what it has not handed out to the next reader.

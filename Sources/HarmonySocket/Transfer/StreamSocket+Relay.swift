@@ -1,18 +1,18 @@
 internal import SocketCore
 
 extension StreamSocket {
-    /// Moves what each of two sockets receives to the other one, until both peers have ended. Returns how many bytes that
-    /// was, each way.
+    /// Moves what each of two sockets receives to the other one, until both peers have ended. Returns how many bytes
+    /// that was, each way.
     ///
-    /// A slow reader slows down its sender, and nobody else. The end of one direction is handed on (`finish`), and the other
-    /// direction goes on. What was read ahead goes first; a framing does not matter. Both sockets may belong to different
-    /// loops. On Linux the bytes go through a pipe of the kernel (splice(2)) and never into the program; elsewhere, and
-    /// when there is no descriptor for a pipe, through 64 KiB of memory. With a reader that has stalled at most 256 KiB
-    /// are held each way.
+    /// A slow reader slows down its sender, and nobody else. The end of one direction is handed on (`finish`), and the
+    /// other direction goes on. What was read ahead goes first; a framing does not matter. Both sockets may belong to
+    /// different loops. On Linux the bytes go through a pipe of the kernel (splice(2)) and never into the program;
+    /// elsewhere, and when there is no descriptor for a pipe, through 64 KiB of memory. With a reader that has stalled
+    /// at most 256 KiB are held each way.
     ///
-    /// Both sockets are left to you when it returns: close them. `idleTimeout` ends the relay when nothing has moved for so
-    /// long; nil waits without end. `progress` is told on a loop how much was handed over: at most every 100 ms, one report
-    /// at a time.
+    /// Both sockets are left to you when it returns: close them. `idleTimeout` ends the relay when nothing has moved
+    /// for so long; nil waits without end. `progress` is told on a loop how much was handed over: at most every 100 ms,
+    /// one report at a time.
     ///
     /// ```swift
     /// try await server.serve { client in
@@ -24,10 +24,10 @@ extension StreamSocket {
     /// }
     /// ```
     ///
-    /// - Throws: `RelayError`, which names the side that failed. When the connection of one side is reset, or breaks, the
-    ///   other side is reset too, after what came before: its peer must not take that for the end. A side that only
-    ///   takes no more does not stop what it had sent before: that is handed on, up to its end. When you close one of the
-    ///   two yourself, `.aborted`, and the other is left as it is. `.timedOut` after `idleTimeout`; `.cancelled`.
+    /// - Throws: `RelayError`, which names the side that failed. When the connection of one side is reset, or breaks,
+    ///   the other side is reset too, after what came before: its peer must not take that for the end. A side that only
+    ///   takes no more does not stop what it had sent before: that is handed on, up to its end. When you close one of
+    ///   the two yourself, `.aborted`, and the other is left as it is. `.timedOut` after `idleTimeout`; `.cancelled`.
     ///
     /// ## Events
     /// `drain` of either socket; `end`, and what follows from trouble: `error`, `close`.

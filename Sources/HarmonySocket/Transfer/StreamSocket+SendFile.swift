@@ -2,12 +2,12 @@ internal import SocketCore
 
 // A file is one send like others: behind those before it, before those behind it, and never interleaved.
 extension StreamSocket {
-    /// Sends a file, or `count` bytes of it from `offset` on, without taking it into memory (sendfile(2)). Returns how many
-    /// bytes that was, when the kernel has taken every one.
+    /// Sends a file, or `count` bytes of it from `offset` on, without taking it into memory (sendfile(2)). Returns how
+    /// many bytes that was, when the kernel has taken every one.
     ///
-    /// The socket's loop sends it piece by piece, at most 256 KiB in a turn, so that a large file keeps nobody waiting. A
-    /// disk that is slow does: the loop waits for it as for any page that is not in memory. `bufferedAmount` counts what
-    /// is left of the file.
+    /// The socket's loop sends it piece by piece, at most 256 KiB in a turn, so that a large file keeps nobody waiting.
+    /// A disk that is slow does: the loop waits for it as for any page that is not in memory. `bufferedAmount` counts
+    /// what is left of the file.
     ///
     /// `progress` is told where the socket's listeners run: at most every 100 ms, and when all is sent.
     ///
@@ -17,17 +17,18 @@ extension StreamSocket {
     /// print("\(size) bytes sent")
     /// ```
     ///
-    /// - Throws: `.invalidState` while a framing is set: a file is no message; the system's refusal to open the file (open(2)); `.invalidArgument` when it is not a regular file or has no
-    ///   such bytes; and what `send` throws. When the file turns out shorter than it was, or cannot be read, after the first
-    ///   of its bytes went out, the stream can never be whole: the socket is reset, and `.incomplete` or the system's
-    ///   error says `sent` and `remaining`. Before that the send alone fails.
+    /// - Throws: `.invalidState` while a framing is set: a file is no message; the system's refusal to open the file
+    ///   (open(2)); `.invalidArgument` when it is not a regular file or has no such bytes; and what `send` throws. When
+    ///   the file turns out shorter than it was, or cannot be read, after the first of its bytes went out, the stream
+    ///   can never be whole: the socket is reset, and `.incomplete` or the system's error says `sent` and `remaining`.
+    ///   Before that the send alone fails.
     ///
     /// ## Events
     /// `drain`, when the queue had been above `highWaterMark` and has fallen to half of it.
     ///
     /// ## Cancellation
-    /// As any send: of which no byte had gone out is removed; the rest of one that had begun stays queued and goes out, and
-    /// the error says `sent` and `remaining`. `reset()` drops it. `progress` is told nothing more.
+    /// As any send: of which no byte had gone out is removed; the rest of one that had begun stays queued and goes out,
+    /// and the error says `sent` and `remaining`. `reset()` drops it. `progress` is told nothing more.
     @discardableResult
     public func sendFile(
         _ path: String, offset: Int = 0, count: Int? = nil, timeout: Duration? = nil,
@@ -38,8 +39,8 @@ extension StreamSocket {
         return file.range.count
     }
 
-    /// Sends a file that is open under this number, as `getSocketFd` and open(2) return them. Its position neither matters
-    /// nor moves, and it may be closed at any time. As `sendFile` of a path otherwise.
+    /// Sends a file that is open under this number, as `getSocketFd` and open(2) return them. Its position neither
+    /// matters nor moves, and it may be closed at any time. As `sendFile` of a path otherwise.
     ///
     /// ```swift
     /// func forward(_ upload: Int) async throws {

@@ -226,6 +226,9 @@ import Testing
         let fresh = await failure { () async throws(SocketError) in try await TCPSocket().sendFile(file.path) { _ in } }
         #expect(fresh?.kind == .notConnected)
         let pair = try await makeTCPPair()
+        pair.client.setFraming(.lines)
+        let framed = await failure { () async throws(SocketError) in try await pair.client.sendFile(file.path) }
+        #expect(framed?.kind == .invalidState)
         try await pair.client.finish()
         let finished = await failure { () async throws(SocketError) in try await pair.client.sendFile(file.path) }
         #expect(finished?.kind == .invalidState)

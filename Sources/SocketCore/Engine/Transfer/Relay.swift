@@ -1,7 +1,8 @@
 /// Moves what each of two sockets receives to the other one, until both have ended.
 ///
-/// Each direction is a task on the loop of its source: it takes bytes out of one stream, and hands them to the send queue of
-/// the other. Bytes that were taken go out, whatever becomes of the relay. No state of its own is between the two.
+/// Each direction is a task on the loop of its source: it takes bytes out of one stream, and hands them to the send
+/// queue of the other. Bytes that were taken go out, whatever becomes of the relay. No state of its own is between the
+/// two.
 package final class Relay: Sendable {
     /// One of the two.
     package enum Side: Sendable, Hashable {
@@ -74,8 +75,8 @@ package final class Relay: Sendable {
 
     private func driver(_ side: Side) -> StreamDriver { side == .first ? first : second }
 
-    /// Moves what `side` receives to the other one, until its end; then ends that direction of the other one. On the loop
-    /// of `side`.
+    /// Moves what `side` receives to the other one, until its end; then ends that direction of the other one. On the
+    /// loop of `side`.
     package func moveAll(from side: Side) async -> Verdict {
         let source = driver(side)
         let sink = driver(side.other)
