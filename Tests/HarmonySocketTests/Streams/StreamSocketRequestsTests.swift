@@ -179,6 +179,18 @@ import Testing
         await client.close()
     }
 
+    /// More than one turn reads: a call that must not wait takes it all the same.
+    @Test func zeroTimeout_takesEverythingThatIsThere() async throws {
+        let (client, peer) = try await makeClientWithRawPeer()
+        try await client.setExtraOptions(TCPExtraOptions(receiveBufferSize: 4 << 20))
+        let sent = pattern(1_500_000)
+        try await blocking { try peer.send(sent) }
+        try await eventually("everything has arrived") { Kernel.readable(await client.getSocketFd()) >= sent.count }
+        let received = try await client.receive(exactly: sent.count, timeout: .zero)
+        #expect(received == sent)
+        await client.close()
+    }
+
     @Test func byteIteration_thatStopsEarly_leavesTheRest() async throws {
         let pair = try await makeTCPPair()
         try await pair.connection.send("key=value")

@@ -87,6 +87,7 @@ extension StreamDriver {
 
     func admitReader(isNext: Bool, isEager: Bool) -> ReaderAdmission {
         state.withLock { state in
+            if state.returned != nil { state.takeReturned(isNext: isNext) }
             // A message listener that came while this reader waited takes effect behind it.
             if let failure = state.refusalOfReading(ignoresListeners: isNext) {
                 if isNext { state.read.relinquish() }
@@ -163,7 +164,8 @@ extension StreamDriver {
                 endTurn(ahead)
                 return .ended
             }
-            guard turn.mayReceive, reads < StreamDriver.readLimit else { break }
+            // Who cannot wait takes all that is there: it has no other turn.
+            guard turn.mayReceive, isEager || reads < StreamDriver.readLimit else { break }
             reads += 1
             let target = UnsafeMutableRawBufferPointer(rebasing: Scratch.buffer[..<request.most(beyond: ahead.count)])
             let result = StreamCalls.receive(number, into: target)
@@ -232,17 +234,11 @@ extension StreamDriver {
 
     /// Puts back what a reader has taken and not used: the next reader has it first.
     package func giveBack(_ bytes: [UInt8]) {
-        let (isDone, mustTurn) = state.withLock { state in
-            if state.life.phase != .open { return (true, false) }
-            if state.read.isReading { return (false, false) }
-            let ahead = state.ahead ?? ReadAhead()
-            ahead.prepend(bytes)
-            state.put(ahead, isUntried: true)
-            return (true, state.wantsTurnAfterReading())
+        let mustTurn = state.withLock { state in
+            state.giveBack(bytes)
+            return state.wantsTurnAfterReading()
         }
         if mustTurn { requestTurn() }
-        // Somebody reads at this moment: behind that.
-        if !isDone { loop.execute { [self] in giveBack(bytes) } }
     }
 
     // MARK: Waiting for input
@@ -334,7 +330,7 @@ extension StreamState {
 
     /// Whether somebody behind the reader that just finished, or just queued, can be served right away.
     mutating func wantsTurnAfterReading() -> Bool {
-        if life.request != nil || !outbox.isEmpty { return true }
+        if life.request != nil || !outbox.isEmpty || returned != nil && !read.isReading { return true }
         return read.hasDemand(interest)
     }
 
@@ -369,9 +365,26 @@ extension StreamState {
         read.keep(ahead.count, isUntried: isUntried)
     }
 
+    /// Bytes that a reader has taken and not used come before all others. Whoever reads at this moment is not disturbed:
+    /// they are taken up when its turn is over.
+    mutating func giveBack(_ bytes: [UInt8]) {
+        guard life.phase == .open else { return }
+        returned = bytes + (returned ?? [])
+        takeReturned(isNext: false)
+    }
+
+    /// Puts what was returned before everything else, unless somebody is reading. `isNext`: whoever has the turn has not
+    /// begun to.
+    mutating func takeReturned(isNext: Bool) {
+        guard isNext || !read.isReading, let bytes = returned.take(), life.phase == .open else { return }
+        let ahead = self.ahead ?? ReadAhead()
+        ahead.prepend(bytes)
+        put(ahead, isUntried: true)
+    }
+
     /// Tells of the peer's end, once everything before it has been handed out.
     private mutating func noteExhaustion() {
-        guard read.isExhausted else { return }
+        guard read.isExhausted, returned == nil else { return }
         emitEnd()
         if let outputError, life.request == nil {
             // Neither direction is left. The send that met the error has told of it.
