@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,15 @@ socklen_t csocket_address_to_native(const csocket_address *address, csocket_sock
         store_big_endian(address->low, native->v6.sin6_addr.s6_addr + 8);
         return sizeof native->v6;
     }
+    if (address->family == CSOCKET_FAMILY_LOCAL && address->port <= sizeof native->local.sun_path) {
+        memset(&native->local, 0, sizeof native->local);
+        native->local.sun_family = AF_UNIX;
+        const char *name = (const char *)(uintptr_t)address->low;
+        if (address->port > 0) memcpy(native->local.sun_path, name, address->port);
+        // A path ends with a zero, which counts where there is room; an abstract name is as long as it says.
+        size_t end = address->port > 0 && name[0] != 0 && address->port < sizeof native->local.sun_path;
+        return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + address->port + end);
+    }
     return 0;
 }
 
@@ -53,6 +63,9 @@ void csocket_address_from_native(const csocket_sockaddr *native, socklen_t lengt
         address->scope = native->v6.sin6_scope_id;
         address->high = load_big_endian(native->v6.sin6_addr.s6_addr);
         address->low = load_big_endian(native->v6.sin6_addr.s6_addr + 8);
+    } else if (length >= offsetof(struct sockaddr_un, sun_path) && native->any.sa_family == AF_UNIX) {
+        address->family = CSOCKET_FAMILY_LOCAL;
+        address->port = (uint16_t)(length - offsetof(struct sockaddr_un, sun_path));
     }
 }
 

@@ -52,15 +52,18 @@ int csocket_inspect(int descriptor, int *kind, int *listening) {
     int type = 0;
     socklen_t length = sizeof type;
     if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return -errno;
-    *kind = type == SOCK_STREAM ? CSOCKET_STREAM : type == SOCK_DGRAM ? CSOCKET_DATAGRAM : 0;
+    *kind = type == SOCK_STREAM      ? CSOCKET_STREAM
+            : type == SOCK_DGRAM     ? CSOCKET_DATAGRAM
+            : type == SOCK_SEQPACKET ? CSOCKET_SEQPACKET
+                                     : 0;
     length = sizeof *listening;
     if (getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, listening, &length) < 0) return -errno;
     return 0;
 }
 
 int csocket_open(int family, int kind) {
-    int domain = family == CSOCKET_FAMILY_IPV6 ? AF_INET6 : AF_INET;
-    int type = kind == CSOCKET_DATAGRAM ? SOCK_DGRAM : SOCK_STREAM;
+    int domain = family == CSOCKET_FAMILY_LOCAL ? AF_UNIX : family == CSOCKET_FAMILY_IPV6 ? AF_INET6 : AF_INET;
+    int type = kind == CSOCKET_DATAGRAM ? SOCK_DGRAM : kind == CSOCKET_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
 #if defined(__linux__)
     return (int)outcome(socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 #else

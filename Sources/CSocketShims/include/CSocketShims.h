@@ -10,6 +10,7 @@
 #include "address.h"
 #include "bytes.h"
 #include "errors.h"
+#include "local.h"
 #include "options.h"
 #include "polling.h"
 #include "sockets.h"

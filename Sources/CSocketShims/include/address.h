@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 // An IPv4 or IPv6 address with its port, in host byte order and without padding between the fields.
-// IPv4 lives in the lowest 32 bits of `low`.
+// IPv4 lives in the lowest 32 bits of `low`. Of a local address (unix(7)) `port` is the length of the name, and `low`
+// where it is, for as long as a call lasts; one that a call returns has the length only (`csocket_local_name`).
 typedef struct {
     uint64_t high;
     uint64_t low;
@@ -16,6 +17,7 @@ typedef struct {
 
 enum {
     CSOCKET_FAMILY_NONE = 0,
+    CSOCKET_FAMILY_LOCAL = 1,
     CSOCKET_FAMILY_IPV4 = 4,
     CSOCKET_FAMILY_IPV6 = 6,
 };

@@ -10,6 +10,7 @@
 enum {
     CSOCKET_STREAM = 1,
     CSOCKET_DATAGRAM = 2,
+    CSOCKET_SEQPACKET = 3,
 };
 
 enum {

@@ -34,13 +34,25 @@ public struct NetAddress: Sendable, Hashable, Codable {
 extension NetAddress: CustomStringConvertible {
     /// `127.0.0.1:80` or `[::1]:80`.
     public var description: String {
-        address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+        if family == .local { return address }
+        return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+    }
+}
+
+extension AddressFamily {
+    init(_ core: SocketAddress.Family?) {
+        self =
+            switch core {
+            case .local: .local
+            case .v6: .ipv6
+            case .v4, nil: .ipv4
+            }
     }
 }
 
 extension NetAddress {
     init(_ core: SocketAddress) {
-        self.init(core.host, port: Int(core.port), family: core.family == .v6 ? .ipv6 : .ipv4)
+        self.init(core.host, port: Int(core.port), family: AddressFamily(core.family))
     }
 
     /// The literal as bytes. `localhost` is the loopback address of the family.
@@ -56,6 +68,7 @@ extension NetAddress {
         guard let port = UInt16(exactly: port) else {
             throw .invalidArgument(.init("port", "\(port) is not between 0 and 65535"))
         }
+        if family == .local { throw .invalidArgument(.init("family", "a NetAddress is of the internet")) }
         if address.isEmpty { throw .invalidArgument(.init("address", "it is empty")) }
         if let parsed = try parsed(port) { return .address(parsed) }
         guard isPlausibleName else {
@@ -65,7 +78,7 @@ extension NetAddress {
             switch family {
             case .ipv4: [.ipv4]
             case .ipv6: [.ipv6]
-            case .domain, nil: [.ipv4, .ipv6]
+            case .domain, .local, nil: [.ipv4, .ipv6]
             }
         return .name(address, port: port, families: families, resolver: resolver)
     }

@@ -14,13 +14,13 @@ public struct SocketRemoteInfo: Sendable {
         self.size = size
     }
 
-    /// The sender's IP address as text.
+    /// The sender's IP address as text; of a local socket its path, or `@` and its abstract name, or nothing.
     public var address: String { core.host }
 
-    /// IPv4 or IPv6.
-    public var family: AddressFamily { core.family == .v6 ? .ipv6 : .ipv4 }
+    /// IPv4, IPv6 or local.
+    public var family: AddressFamily { AddressFamily(core.family) }
 
-    /// The sender's port.
+    /// The sender's port; 0 of a local socket.
     public var port: Int { Int(core.port) }
 
     /// The address to answer to. No text is made or parsed when it is sent to.

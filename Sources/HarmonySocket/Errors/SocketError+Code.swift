@@ -6,7 +6,7 @@ extension SocketError {
     /// One base serves all TCP, UDP and local classes. Failures without an errno have the number of the errno that says
     /// the same: closed 2301009, aborted 2301103, already connected 2301106, not connected 2301107, timed out 2301110,
     /// cancelled 2301125, an invalid state or a second bind 2301022; a message that is too long 2301090, incomplete
-    /// 2301061, malformed 2301074. An unknown host is 2301301 and a failed look-up 2301302, which OpenHarmony has no
+    /// 2301061, malformed 2301074, descriptors lost 2301024. An unknown host is 2301301 and a failed look-up 2301302, which OpenHarmony has no
     /// number for; a handler's own error is 2300002, its "internal error".
     public var code: Int {
         let base = 2_301_000
@@ -16,6 +16,7 @@ extension SocketError {
         case .resolver: return base + 302
         case .handler: return 2_300_002
         case .closed: return base + 9
+        case .descriptorsLost: return base + 24
         case .alreadyBound, .invalidState, .optionTooLate: return base + 22
         case .incomplete, .fileCut: return base + 61
         case .malformed: return base + 74

@@ -26,6 +26,7 @@ extension SocketError: CustomStringConvertible {
         case .incomplete(let count): "the peer ended within a message, of which \(count) bytes had come"
         case .fileCut: "the file became shorter while it was sent"
         case .malformed(let reason): "what came is no message: \(reason)"
+        case .descriptorsLost: "descriptors came that there was no room for; they are closed"
         case .unknownHost(let name): "no host is called \(name)"
         case .resolver(let name, let message): "looking up \(name) failed: \(message)"
         case .system(let error, _, _, _): SocketError.text(of: error)
@@ -91,6 +92,10 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case getAddress = "get address"
     /// Asking what the kernel knows of a connection.
     case getInfo = "get info"
+    /// Asking who the peer of a local socket is.
+    case getCredentials = "get credentials"
+    /// Making two sockets that are connected to each other.
+    case makePair = "make a pair"
     /// Serving a connection.
     case serve
     /// Letting a server's connections come to their end.
@@ -109,11 +114,11 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
         case .system(_, let call, _, _):
             switch call {
             case .accept: self = .accept
-            case .bind: self = .bind
+            case .bind, .chmod, .unlink: self = .bind
             case .connect, .resolve: self = .connect
             case .listen: self = .listen
             case .receive, .receiveMessage, .splice: self = .receive
-            case .send, .sendFile, .sendTo: self = .send
+            case .send, .sendFile, .sendMessage, .sendTo: self = .send
             case .setOption: self = .setOptions
             default: return nil
             }

@@ -56,6 +56,8 @@ public struct SocketError: Error, Sendable {
         case malformed
         /// The process or the system has no descriptor left.
         case tooManyOpenFiles
+        /// Descriptors came with a message of a local socket that there was no room for; they are closed.
+        case descriptorsLost
         /// A handler of `serve` threw an error of its own.
         case handlerFailed
         /// The system, or this kind of socket, does not have what was asked for; of an option, `field` is the name.
@@ -111,6 +113,7 @@ public struct SocketError: Error, Sendable {
         case .tooLong: .messageTooLong
         case .incomplete, .fileCut: .incomplete
         case .malformed: .malformed
+        case .descriptorsLost: .descriptorsLost
         case .unknownHost: .unknownHost
         case .resolver: .lookupFailed
         case .handler: .handlerFailed

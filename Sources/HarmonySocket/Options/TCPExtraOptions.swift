@@ -154,7 +154,7 @@ extension TCPExtraOptions {
     /// Puts the fields that we keep ourselves into `settings`.
     func apply(to settings: inout StreamSettings) {
         if let socketLinger { settings.linger = socketLinger.on ? socketLinger.linger : nil }
-        if let socketTimeout { settings.idleTimeout = socketTimeout == .zero ? nil : socketTimeout }
+        settings.setIdleTimeout(socketTimeout)
     }
 
     init(_ kernel: KernelOptions, _ settings: StreamSettings, of owner: Owner) {

@@ -15,7 +15,7 @@ public struct SystemResolver: SocketResolver {
     /// for found in try await SystemResolver().resolve("example.org") { print(found.address) }
     /// ```
     ///
-    /// - Throws: `.unknownHost`; `.lookupFailed`; `.cancelled`; the system's refusal of a thread or of memory.
+    /// - Throws: `.unknownHost`; `.lookupFailed`; `.cancelled`; `.invalidArgument` for the family `.local`; the system's refusal of a thread or of memory.
     ///
     /// ## Cancellation
     /// A cancelled call ends at once. A look-up that has begun ends by itself, and nobody hears of it.
@@ -27,6 +27,7 @@ public struct SystemResolver: SocketResolver {
             case .ipv4: return sorted(try await Resolver.shared.addresses(of: name, .v4))
             case .ipv6: return sorted(try await Resolver.shared.addresses(of: name, .v6))
             case .domain: return sorted(try await addressesOfEitherFamily(name))
+            case .local: throw Failure.invalidArgument(.init("family", "names are of the internet"))
             }
         } catch {
             throw SocketError(error, .resolve, name)

@@ -19,12 +19,16 @@ public struct KernelHandle: Sendable {
 
 extension StreamSocket {
     /// The engine's part of this socket, whatever its kind. Of no use outside of the library.
-    public var kernel: KernelHandle { KernelHandle(driver: stream.driver, socketType: .tcp) }
+    public var kernel: KernelHandle {
+        KernelHandle(driver: stream.driver, socketType: stream.driver.local == nil ? .tcp : .local)
+    }
 }
 
-extension TCPSocketServer: KernelSocket {
+extension StreamServer {
     /// The engine's part of this socket, whatever its kind. Of no use outside of the library.
-    public var kernel: KernelHandle { KernelHandle(driver: driver, socketType: .tcp) }
+    public var kernel: KernelHandle {
+        KernelHandle(driver: driver, socketType: driver.localKind == nil ? .tcp : .local)
+    }
 }
 
 extension UDPSocket: KernelSocket {

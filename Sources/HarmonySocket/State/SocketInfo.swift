@@ -6,6 +6,8 @@ public enum SocketType: String, Sendable, Hashable, Codable, CaseIterable {
     case tcp
     /// A UDP socket.
     case udp
+    /// A local socket: a connection, a server of such, or a datagram socket. chrome.socket has none.
+    case local
 }
 
 /// A socket at one moment, as chrome.socket's SocketInfo.

@@ -1,6 +1,6 @@
 internal import SocketCore
 
-extension StreamSocket {
+extension StreamSocket where Self: InternetSocket {
     /// Sets the options that are not nil, at any time before close: those for the kernel are given to it when the
     /// socket gets its descriptor, or now.
     ///

@@ -88,6 +88,7 @@ extension StreamSocket {
         into buffer: inout MutableRawSpan, timeout: Duration? = nil
     ) async throws(SocketError) -> Int {
         var request = try stream.request(upTo: buffer.byteCount, field: "buffer")
+        try stream.checkBytes()
         let isEager = timeout.isNow
         let deadline = Instant.after(timeout)
         var outcome = buffer.withUnsafeMutableBytes {
@@ -164,6 +165,7 @@ extension StreamHandle {
 
     /// What the request asks for; nil at the end.
     func pull(_ wanted: ReadRequest, _ timeout: Duration?) async throws(SocketError) -> [UInt8]? {
+        try checkBytes()
         var request = wanted
         let deadline = Instant.after(timeout)
         var outcome = driver.tryReceive(&request, isNext: false, isEager: timeout.isNow)
@@ -189,6 +191,7 @@ extension StreamHandle {
         _ make: () throws(SocketError) -> ReadRequest
     ) {
         do throws(SocketError) {
+            try checkBytes()
             driver.receive(try make(), timeout: timeout) { driver, result in
                 completion(result.mapError { StreamHandle(driver: driver).error($0, .receive) })
             }
@@ -218,6 +221,11 @@ extension StreamHandle {
         try check(!delimiter.isEmpty, "delimiter", "it is empty")
         try check(maxLength >= delimiter.count, "maxLength", "\(maxLength) bytes have no room for the delimiter")
         return ReadRequest(.until(delimiter, limit: maxLength))
+    }
+
+    /// A socket that keeps the bounds of messages has no bytes to count.
+    fileprivate func checkBytes() throws(SocketError) {
+        if driver.local?.keepsBounds == true { throw error(.invalidState(.packets), .receive) }
     }
 
     private func check(_ isGood: Bool, _ field: String, _ problem: String) throws(SocketError) {

@@ -168,7 +168,7 @@ extension StreamSocket {
 
 extension StreamHandle {
     /// Waits for the end of a send that was not over at once.
-    fileprivate func end(_ outcome: StreamDriver.SendOutcome, _ timeout: Duration?) async throws(SocketError) {
+    func end(_ outcome: StreamDriver.SendOutcome, _ timeout: Duration?) async throws(SocketError) {
         do throws(Failure) {
             switch outcome {
             case .sent(let mustYield): if mustYield { await driver.yieldTurn() }

@@ -2,7 +2,7 @@ internal import SocketCore
 
 /// What all stream sockets can do: send, receive, tell of events, end.
 ///
-/// `TCPSocket` and `TCPSocketConnection` are stream sockets. One object serves all three styles at once: async calls,
+/// `TCPSocket`, `TCPSocketConnection`, `LocalSocket` and `LocalSocketConnection` are stream sockets. One object serves all three styles at once: async calls,
 /// calls with a completion handler, and listeners.
 ///
 /// Any thread may call anything at any time. A socket with a listener, or with a call under way, stays alive until it
@@ -61,46 +61,6 @@ extension StreamSocket {
 
     /// Whether there may be more to receive: connected, and the peer's direction not read to its end.
     public var canReceive: Bool { stream.driver.canReceive }
-
-    /// Our address; nil before there is one, and when the descriptor is gone.
-    public var localAddress: NetAddress? { stream.driver.localAddress.map(NetAddress.init) }
-
-    /// The peer's address; nil before connect and after close.
-    public var remoteAddress: NetAddress? { stream.driver.peerAddress.map(NetAddress.init) }
-
-    /// Our address.
-    ///
-    /// - Throws: `.closed` after close; `.invalidState` before bind and connect.
-    public func getLocalAddress() async throws(SocketError) -> NetAddress { try findLocalAddress() }
-
-    /// Our address; the handler is called in the socket's order of events.
-    public func getLocalAddress(completion: @escaping @Sendable (Result<NetAddress, SocketError>) -> Void) {
-        let result = Result { () throws(SocketError) in try findLocalAddress() }
-        stream.driver.complete { completion(result) }
-    }
-
-    private func findLocalAddress() throws(SocketError) -> NetAddress {
-        if state.isClose { throw stream.error(.closed, .getAddress) }
-        guard let localAddress else { throw stream.error(.invalidState(.notBound), .getAddress) }
-        return localAddress
-    }
-
-    /// The peer's address.
-    ///
-    /// - Throws: `.closed` after close; `.notConnected` before connect.
-    public func getRemoteAddress() async throws(SocketError) -> NetAddress { try findRemoteAddress() }
-
-    /// The peer's address; the handler is called in the socket's order of events.
-    public func getRemoteAddress(completion: @escaping @Sendable (Result<NetAddress, SocketError>) -> Void) {
-        let result = Result { () throws(SocketError) in try findRemoteAddress() }
-        stream.driver.complete { completion(result) }
-    }
-
-    private func findRemoteAddress() throws(SocketError) -> NetAddress {
-        if state.isClose { throw stream.error(.closed, .getAddress) }
-        guard let remoteAddress else { throw stream.error(.notConnected, .getAddress) }
-        return remoteAddress
-    }
 
     /// The kernel's number for the socket; -1 before there is one and after close. The socket keeps owning it.
     public func getSocketFd() async -> Int { descriptorNumber }

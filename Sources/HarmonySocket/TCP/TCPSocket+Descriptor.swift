@@ -17,7 +17,7 @@ extension TCPSocket {
     public convenience init(adopting descriptor: Int, group: SocketEventLoopGroup = .shared) throws(SocketError) {
         let number = Int32(exactly: descriptor) ?? -1
         do throws(Failure) {
-            let peer = try Adoption.prepareConnection(number)
+            let (peer, _) = try Adoption.prepareConnection(number)
             self.init(
                 driver: StreamDriver(
                     group: group.core, adopting: OwnedDescriptor(adopting: number), peer: peer, settings: .standard))

@@ -12,7 +12,7 @@ internal import SocketCore
 /// ```
 ///
 /// A socket connects once. After close every call fails with `.closed`, and a new object is made.
-public final class TCPSocket: StreamSocket {
+public final class TCPSocket: StreamSocket, InternetSocket {
     /// The engine's part of this socket. Of no use outside of the library.
     public let stream: StreamHandle
 

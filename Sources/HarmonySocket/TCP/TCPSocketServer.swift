@@ -13,80 +13,24 @@ internal import SocketCore
 ///     client.on(.message) { client.send($0.message) { _ in } }
 /// }
 /// ```
-public final class TCPSocketServer: Sendable {
-    let driver: ListenerDriver
+public final class TCPSocketServer: StreamServer, InternetSocket {
+    /// One accepted connection.
+    public typealias Connection = TCPSocketConnection
+
+    /// The engine's part of this server. Of no use outside of the library.
+    public let server: ServerHandle
 
     /// Makes a server that does not listen yet. Its connections are spread over the loops of `group`.
-    public init(group: SocketEventLoopGroup = .shared) {
-        driver = ListenerDriver(group: group.core, makeFace: TCPSocketServer.makeFace)
+    public convenience init(group: SocketEventLoopGroup = .shared) {
+        self.init(server: ServerHandle(group, for: TCPSocketConnection.self))
     }
 
-    init(driver: ListenerDriver) { self.driver = driver }
-
-    /// The public object of a connection that goes to listeners.
-    static let makeFace: @Sendable (StreamDriver) -> any AnyObject & Sendable = { TCPSocketConnection(driver: $0) }
+    init(server: ServerHandle) { self.server = server }
 
     deinit {
         driver.handleReleased()
-    }
-
-    func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
-        SocketError(failure, operation, driver.localAddress?.description)
     }
 }
 
 /// OpenHarmony's name for `TCPSocketServer()`.
 public func constructTCPSocketServerInstance() -> TCPSocketServer { TCPSocketServer() }
-
-// MARK: State
-
-extension TCPSocketServer {
-    /// The state at this moment: bound while it listens, never connected. Any thread, any time.
-    public var state: SocketStateBase { SocketStateBase(driver.snapshot) }
-
-    /// The state at this moment.
-    public func getState() async -> SocketStateBase { state }
-
-    /// The state at this moment; the handler is called in the server's order of events.
-    public func getState(completion: @escaping @Sendable (Result<SocketStateBase, SocketError>) -> Void) {
-        driver.complete { [state] in completion(.success(state)) }
-    }
-
-    /// The address it listens on, with the port that the system chose; nil before `listen`. Stays after close.
-    public var localAddress: NetAddress? { driver.localAddress.map(NetAddress.init) }
-
-    /// The address it listens on.
-    ///
-    /// - Throws: `.closed` after close; `.invalidState` before listen.
-    public func getLocalAddress() async throws(SocketError) -> NetAddress { try findLocalAddress() }
-
-    /// The address it listens on; the handler is called in the server's order of events.
-    public func getLocalAddress(completion: @escaping @Sendable (Result<NetAddress, SocketError>) -> Void) {
-        let result = Result { () throws(SocketError) in try findLocalAddress() }
-        driver.complete { completion(result) }
-    }
-
-    private func findLocalAddress() throws(SocketError) -> NetAddress {
-        if state.isClose { throw error(.closed, .getAddress) }
-        guard let localAddress else { throw error(.invalidState(.notBound), .getAddress) }
-        return localAddress
-    }
-
-    /// The kernel's number for the listening socket; -1 before there is one and after close.
-    public func getSocketFd() async -> Int { descriptorNumber }
-
-    /// The kernel's number for the listening socket, or -1; the handler is called in the server's order of events.
-    public func getSocketFd(completion: @escaping @Sendable (Result<Int, SocketError>) -> Void) {
-        driver.complete { [descriptorNumber] in completion(.success(descriptorNumber)) }
-    }
-
-    private var descriptorNumber: Int { driver.descriptorNumber.map(Int.init) ?? -1 }
-
-    /// The last error that no call could report.
-    public var lastError: SocketError? {
-        driver.lastError.map { SocketError(told: $0, .accept, driver.localAddress?.description) }
-    }
-
-    /// The loop on which the server accepts, and its listeners run.
-    public var eventLoop: SocketEventLoop { SocketEventLoop.face(of: driver.loop) }
-}

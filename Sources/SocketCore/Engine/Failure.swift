@@ -34,6 +34,8 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case fileCut(sent: Int = 0, remaining: Int = 0)
     /// What came is no message; says why.
     case malformed(String)
+    /// Descriptors came that there was no room for; they are closed.
+    case descriptorsLost
     /// The name does not exist.
     case unknownHost(String)
     /// The look-up of a name failed: the resolver's words.
@@ -48,6 +50,7 @@ package indirect enum Failure: Error, Sendable, Hashable {
     /// Why a call does not fit.
     package enum Reason: String, Sendable, Hashable {
         case messageListenerExists = "a message listener exists, so messages go to it"
+        case packets = "the socket keeps the bounds of messages, so there is no stream of bytes to take a part of"
         case framed = "a framing is set, and part of a message cannot be sent"
         case finished = "our direction has been ended with finish()"
         case notBound = "the socket has no address yet; bind, listen or connect first"

@@ -10,6 +10,43 @@ package protocol SocketDriver: AnyObject, Sendable {
     func complete(_ body: @escaping @Sendable () -> Void)
     /// Lends the descriptor to `body`; nil without calling it when there is none.
     func withDescriptor<Result>(_ body: (Int32) -> Result) -> Result?
+    /// Sets the kernel's options, and how long the socket may be idle: nil leaves that, zero is any time.
+    func setOptions(_ options: KernelOptions, idleTimeout: Duration?) throws(Failure)
+    /// The kernel's options, and how long the socket may be idle: nil is any time.
+    func readBasicOptions() throws(Failure) -> (kernel: KernelOptions, idleTimeout: Duration?)
+}
+
+extension StreamDriver {
+    package func setOptions(_ options: KernelOptions, idleTimeout: Duration?) throws(Failure) {
+        try setOptions(options) { $0.setIdleTimeout(idleTimeout) }
+    }
+
+    package func readBasicOptions() throws(Failure) -> (kernel: KernelOptions, idleTimeout: Duration?) {
+        let (kernel, settings) = try readOptions()
+        return (kernel, settings.idleTimeout)
+    }
+}
+
+extension ListenerDriver {
+    package func setOptions(_ options: KernelOptions, idleTimeout: Duration?) throws(Failure) {
+        try setOptions(options) { $0.setIdleTimeout(idleTimeout) }
+    }
+
+    package func readBasicOptions() throws(Failure) -> (kernel: KernelOptions, idleTimeout: Duration?) {
+        let (kernel, settings) = try readOptions()
+        return (kernel, settings.idleTimeout)
+    }
+}
+
+extension DatagramDriver {
+    package func setOptions(_ options: KernelOptions, idleTimeout timeout: Duration?) throws(Failure) {
+        try setOptions(options)
+        if let timeout { idleTimeout = timeout == .zero ? nil : timeout }
+    }
+
+    package func readBasicOptions() throws(Failure) -> (kernel: KernelOptions, idleTimeout: Duration?) {
+        (try readOptions(), idleTimeout)
+    }
 }
 
 extension SocketDriver {

@@ -50,7 +50,7 @@ import Testing
         row(\.tcpQuickAck, false, .quickAck, 0, .passing),
     ]
 
-    private func check(_ row: Row, _ socket: any StreamSocket, _ moment: String) async throws {
+    private func check(_ row: Row, _ socket: any StreamSocket & InternetSocket, _ moment: String) async throws {
         row.check(try await socket.getExtraOptions(), of: await socket.getSocketFd(), moment)
     }
 
@@ -166,7 +166,7 @@ import Testing
         try await bound.bind(Loopback.ipv6.address())
         var options = other
         options.keepAlive = true
-        for socket in [pair.client, pair.connection, bound] as [any StreamSocket] {
+        for socket in [pair.client, pair.connection, bound] as [any StreamSocket & InternetSocket] {
             try await socket.setExtraOptions(asItIs)
             let before = try await socket.getExtraOptions()
             let error = await failure { [options] () async throws(SocketError) in
@@ -434,7 +434,7 @@ import Testing
         options.keepAlive = true
         let pair = try await makeTCPPair()
         let fresh = TCPSocket()
-        for socket in [pair.client, pair.connection, fresh] as [any StreamSocket] {
+        for socket in [pair.client, pair.connection, fresh] as [any StreamSocket & InternetSocket] {
             let error = await failure { [options] () async throws(SocketError) in
                 try await socket.setExtraOptions(options)
             }
@@ -472,7 +472,7 @@ import Testing
     @Test func afterClose_isClosed() async throws {
         let pair = try await makeTCPPair()
         await pair.close()
-        for socket in [pair.client, pair.connection] as [any StreamSocket] {
+        for socket in [pair.client, pair.connection] as [any StreamSocket & InternetSocket] {
             let set = await failure { () async throws(SocketError) in
                 try await socket.setExtraOptions(TCPExtraOptions(keepAlive: true))
             }

@@ -14,16 +14,16 @@ enum Side: String, CaseIterable, Sendable, CustomTestStringConvertible {
 
 extension TCPPair {
     /// The socket under test.
-    func tested(_ side: Side) -> any StreamSocket { side == .client ? client : connection }
+    func tested(_ side: Side) -> any StreamSocket & InternetSocket { side == .client ? client : connection }
     /// The socket at the other end.
-    func other(_ side: Side) -> any StreamSocket { side == .client ? connection : client }
+    func other(_ side: Side) -> any StreamSocket & InternetSocket { side == .client ? connection : client }
 }
 
 /// A connection, one end of which is under test: what is told to it is written down.
 struct TestedEnd: Sendable {
     let pair: TCPPair
-    let socket: any StreamSocket
-    let other: any StreamSocket
+    let socket: any StreamSocket & InternetSocket
+    let other: any StreamSocket & InternetSocket
     let log = EventLog()
 
     init(_ side: Side, recordsMessages: Bool = false) async throws {

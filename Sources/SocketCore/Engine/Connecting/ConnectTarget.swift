@@ -48,7 +48,7 @@ extension AddressOrdering.IP {
     init(_ address: SocketAddress) {
         switch address.family {
         case .v6: self = .v6(hi: address.native.high, lo: address.native.low)
-        case .v4, nil: self = .v4(UInt32(truncatingIfNeeded: address.native.low))
+        case .v4, .local, nil: self = .v4(UInt32(truncatingIfNeeded: address.native.low))
         }
     }
 }

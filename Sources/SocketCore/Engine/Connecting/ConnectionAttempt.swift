@@ -18,6 +18,10 @@ final class ConnectionAttempt: LoopClient {
     private let descriptorNumber: Int32
     nonisolated(unsafe) private var token: PollToken?
     nonisolated(unsafe) private var isOver = false
+    // Until the next try, where the backlog of a local server is full: no event tells when it is not (connect(2), EAGAIN).
+    nonisolated(unsafe) private var pause = Duration.milliseconds(1)
+    nonisolated(unsafe) private var timer: TimerHandle?
+    private static let longestPause = Duration.milliseconds(64)
 
     /// Prepares an attempt over `descriptor`. `ended` is called once, on the loop, unless it is cancelled before.
     /// `mayMeetItself`: the program chose the local port, so it may be the port that is connected to.
@@ -39,12 +43,21 @@ final class ConnectionAttempt: LoopClient {
         switch SocketCalls.connect(number, to: address) {
         // Interrupted is in progress too: the kernel goes on by itself (connect(2)).
         case .success, .failure(.inProgress), .failure(.interrupted): break
+        case .failure(.wouldBlock) where address.family == .local:
+            timer = loop.setTimer(.now.advanced(by: pause), for: self)
+            pause = min(pause * 2, ConnectionAttempt.longestPause)
+            return
         case .failure(let error): return fail(error)
         }
         switch loop.register(number, for: self) {
         case .success(let token): self.token = token
         case .failure(let error): fail(error)
         }
+    }
+
+    func deadlineReached(now: Instant) {
+        timer = nil
+        start()
     }
 
     func ready(_ events: PollEvents) {
@@ -86,6 +99,8 @@ final class ConnectionAttempt: LoopClient {
     private func leave() {
         if let token { loop.deregister(descriptorNumber, token) }
         token = nil
+        if let timer { loop.cancelTimer(timer) }
+        timer = nil
         owned = nil
     }
 }

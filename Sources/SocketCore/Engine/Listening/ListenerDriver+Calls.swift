@@ -4,29 +4,39 @@ extension ListenerDriver {
 
     /// A listener for a socket that listens already. When this throws, `number` stays the caller's.
     package convenience init(
-        group: EventLoopGroup, adopting number: Int32,
+        group: EventLoopGroup, adopting number: Int32, isLocal: Bool = false,
         makeFace: @escaping @Sendable (StreamDriver) -> any AnyObject & Sendable
     ) throws(Failure) {
-        try Adoption.prepareListener(number)
-        self.init(group: group, makeFace: makeFace)
+        let kind = try Adoption.prepareListener(number, isLocal: isLocal)
+        self.init(group: group, localKind: isLocal ? kind : nil, makeFace: makeFace)
         state.withLock { state in
             state.begin(with: OwnedDescriptor(adopting: number), try? SocketCalls.localAddress(number).get())
         }
         requestTurn()
     }
 
-    /// Opens, prepares, binds and listens. Does not block.
-    package func listen(on address: SocketAddress, backlog: Int) throws(Failure) {
-        var options = try state.withLock { state throws(Failure) in
+    /// Opens, prepares, binds and listens. Does not block. `wishes`: of a local socket.
+    package func listen(
+        on address: SocketAddress, backlog: Int, _ wishes: PathOptions = PathOptions()
+    ) throws(Failure) {
+        var path: BoundPath?
+        do throws(Failure) {
+            try listen(on: address, backlog: backlog, wishes, &path)
+        } catch {
+            path?.remove()
+            throw error
+        }
+    }
+
+    private func listen(
+        on address: SocketAddress, backlog: Int, _ wishes: PathOptions, _ path: inout BoundPath?
+    ) throws(Failure) {
+        let options = try state.withLock { state throws(Failure) in
             try state.checkFresh()
             return state.options
         }
-        // On, unless told otherwise: an address that a past connection still holds is no hindrance.
-        options[.reuseAddress] = options[.reuseAddress] ?? 1
-        // An IPv6 wildcard serves IPv4 too, however the system is set up (ipv6(7), IPV6_V6ONLY).
-        if address.family == .v6 { options[.ipv6Only] = options[.ipv6Only] ?? 0 }
         let descriptor: OwnedDescriptor
-        switch SocketCalls.open(address.family ?? .v4, .stream, options, bindTo: address) {
+        switch open(address, options, wishes, &path) {
         case .success(let opened): descriptor = opened
         case .failure(let error): throw Failure(error)
         }
@@ -39,9 +49,22 @@ extension ListenerDriver {
             // Checked again: another listen or a close may have come between.
             try state.checkFresh()
             if let descriptor = owned.take() { state.begin(with: descriptor, local) }
+            state.boundPath = path
             state.outbox.emit(.listening)
         }
         requestTurn()
+    }
+
+    private func open(
+        _ address: SocketAddress, _ wanted: KernelOptions, _ wishes: PathOptions, _ path: inout BoundPath?
+    ) -> Result<OwnedDescriptor, SetupError> {
+        if let localKind { return SocketCalls.openLocal(localKind, wanted, bindTo: address, wishes, path: &path) }
+        var options = wanted
+        // On, unless told otherwise: an address that a past connection still holds is no hindrance.
+        options[.reuseAddress] = options[.reuseAddress] ?? 1
+        // An IPv6 wildcard serves IPv4 too, however the system is set up (ipv6(7), IPV6_V6ONLY).
+        if address.family == .v6 { options[.ipv6Only] = options[.ipv6Only] ?? 0 }
+        return SocketCalls.open(address.family ?? .v4, .stream, options, bindTo: address)
     }
 
     // MARK: Listeners

@@ -3,6 +3,8 @@ package final class ListenerDriver: LoopClient, SocketDriver {
     package let loop: EventLoop
     let group: EventLoopGroup
     private let makeFace: @Sendable (StreamDriver) -> any AnyObject & Sendable
+    /// The kind of its connections, if it is a local socket.
+    package let localKind: SocketCalls.Kind?
     let state = Lock(ListenerState())
 
     // On the loop only.
@@ -16,8 +18,12 @@ package final class ListenerDriver: LoopClient, SocketDriver {
 
     /// A listener on one loop of `group`, whose connections are spread over all of them. `makeFace` makes the public
     /// object of a connection that goes to listeners.
-    package init(group: EventLoopGroup, makeFace: @escaping @Sendable (StreamDriver) -> any AnyObject & Sendable) {
+    package init(
+        group: EventLoopGroup, localKind: SocketCalls.Kind? = nil,
+        makeFace: @escaping @Sendable (StreamDriver) -> any AnyObject & Sendable
+    ) {
         self.group = group
+        self.localKind = localKind
         self.makeFace = makeFace
         loop = group.next()
     }
@@ -99,8 +105,10 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         token = nil
         if let timer { loop.cancelTimer(timer) }
         timer = nil
+        state.withLock { $0.detacher == nil ? $0.boundPath.take() : nil }?.remove()
         let (isDetached, closers) = state.withLock { state in
             defer { state.closers = [] }
+            // With its descriptor whoever detaches it has its path.
             if state.detacher != nil { return (!state.descriptor.withhold(), state.closers) }
             _ = state.descriptor.retire()
             return (false, state.closers)
@@ -175,7 +183,8 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         case .success(let descriptor):
             let settings = state.withLock { $0.connectionSettings }
             let connection = StreamDriver(
-                group: group, adopting: descriptor, peer: peer, settings: settings, listener: self)
+                group: group, adopting: descriptor, peer: peer, settings: settings, listener: self,
+                local: localKind.map(LocalStream.init))
             var isLate = false
             finish(turn, .connection, isLent: isForCaller) { state in
                 isLate = state.add(connection)

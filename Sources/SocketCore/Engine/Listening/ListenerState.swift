@@ -62,6 +62,8 @@ struct ListenerState: ~Copyable {
     var connectionSettings = StreamSettings.Shared.standard
     var delivery = DeliveryContext.loop
     var local: SocketAddress?
+    /// What is to be removed when it no longer listens.
+    var boundPath: BoundPath?
     var lastError: Failure?
     var hasHandle = true
     var isRegistered = false

@@ -66,6 +66,8 @@ package struct ReadMachine: Sendable {
     private var hasSeenError = false
     /// Urgent data came: a read ends at its mark, so a short one proves nothing any more.
     private var hasSeenMark = false
+    /// A short read proves nothing: of a local socket it ends at a descriptor that came along, or at a message's bound.
+    package var readsMayBeShort = false
     /// Somebody has the turn.
     package private(set) var isReading = false
     /// The peer ended its direction, and the kernel has nothing more.
@@ -122,7 +124,7 @@ package struct ReadMachine: Sendable {
             // The mark may have been passed: a level-triggered poller watches for the next one.
             if hasSeenMark { return true }
             // A short read of TCP has drained the socket (epoll(7)), unless an end or error stands behind the bytes.
-            return count < limit && !isSticky && readiness.clear(since: tick)
+            return count < limit && !isSticky && !readsMayBeShort && readiness.clear(since: tick)
         case .wouldBlock:
             return readiness.clear(since: tick)
         case .ended:

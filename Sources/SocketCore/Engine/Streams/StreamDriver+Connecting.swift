@@ -91,7 +91,7 @@ extension StreamDriver {
             state.withLock { taken = $0.descriptor.surrender() }
             if let taken = taken.take() { return .success(taken) }
         }
-        return SocketCalls.open(family, .stream, options, bindTo: bound)
+        return SocketCalls.open(family, local?.kind ?? .stream, options, bindTo: bound)
     }
 
     private func connectingEnded(_ outcome: Connector.Outcome) {

@@ -113,7 +113,7 @@ extension StreamDriver {
         _ isEager: Bool
     ) -> ReceiveOutcome {
         let target = UnsafeMutableRawBufferPointer(rebasing: (buffer ?? Scratch.buffer)[..<most])
-        let result = StreamCalls.receive(number, into: target)
+        let result = receive(number, into: target)
         let (didClear, mustTurn, mustYield): (Bool, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             var keepsTurn = false
@@ -168,7 +168,7 @@ extension StreamDriver {
             guard turn.mayReceive, isEager || reads < StreamDriver.readLimit else { break }
             reads += 1
             let target = UnsafeMutableRawBufferPointer(rebasing: Scratch.buffer[..<request.most(beyond: ahead.count)])
-            let result = StreamCalls.receive(number, into: target)
+            let result = receive(number, into: target)
             ahead.append(UnsafeRawBufferPointer(rebasing: target[..<((try? result.get()) ?? 0)]))
             let (didClear, next) = state.withLock { state in
                 state.read.keep(ahead.count, isUntried: false)

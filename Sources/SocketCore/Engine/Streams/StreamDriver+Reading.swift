@@ -16,7 +16,7 @@ extension StreamDriver {
     /// One read for the handler that waits first. Returns the next step.
     func readForHandler(_ number: Int32, _ tick: UInt32) -> StreamState.Step {
         let buffer = Scratch.buffer
-        let received = StreamCalls.receive(number, into: buffer)
+        let received = receive(number, into: buffer)
         let result: Result<[UInt8]?, Failure>
         switch received {
         case .success(0): result = .success(nil)
@@ -83,7 +83,7 @@ extension StreamDriver {
     /// One read for the message listeners: nothing was read ahead, and there is no framing. Returns the next step.
     func readForListeners(_ number: Int32, _ tick: UInt32) -> StreamState.Step {
         let buffer = Scratch.buffer
-        let result = StreamCalls.receive(number, into: buffer)
+        let result = receive(number, into: buffer)
         guard case .success(let count) = result, count > 0 else {
             countRead(0)
             let (didClear, step) = state.withLock { state in
@@ -111,7 +111,7 @@ extension StreamDriver {
     /// The same when there are listeners who only look at the bytes. Returns the next step.
     func lendToListeners(_ number: Int32, _ tick: UInt32) -> StreamState.Step {
         let buffer = Scratch.lent
-        let result = StreamCalls.receive(number, into: buffer)
+        let result = receive(number, into: buffer)
         let bytes = buffer[..<((try? result.get()) ?? 0)]
         countRead(bytes.count)
         let (didClear, telling) = state.withLock { state in
@@ -147,7 +147,7 @@ extension StreamDriver {
             if turn.hasEnded { ahead.drop(ahead.count) }
             guard turn.mayReceive, mayRead else { break }
             let buffer = Scratch.buffer
-            let result = StreamCalls.receive(number, into: buffer)
+            let result = receive(number, into: buffer)
             let count = (try? result.get()) ?? 0
             countRead(count)
             ahead.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
@@ -202,7 +202,7 @@ extension StreamDriver {
     /// Looks, without taking anything, whether the peer's direction is over.
     func probe(_ number: Int32, _ tick: UInt32) {
         if state.withLock({ $0.read.hasEnded }) { return probeBehindEnd(number) }
-        let result = StreamCalls.peek(number)
+        let result = peek(number)
         let didClear = state.withLock { state in
             if case .success(let count) = result, count > 0 {
                 state.read.relinquish()

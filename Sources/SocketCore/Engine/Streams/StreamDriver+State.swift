@@ -88,24 +88,37 @@ extension StreamDriver {
 
     // MARK: Binding
 
-    /// Opens a descriptor, gives it the options that were set, and binds it to `address`.
-    package func bind(to address: SocketAddress) throws(Failure) {
+    /// Opens a descriptor, gives it the options that were set, and binds it to `address`. `wishes`: of a local socket.
+    package func bind(to address: SocketAddress, _ wishes: PathOptions = PathOptions()) throws(Failure) {
         let options = try state.withLock { state throws(Failure) in
             try state.life.checkBind()
             return state.shared.values.kernel
         }
         let descriptor: OwnedDescriptor
-        switch SocketCalls.open(address.family ?? .v4, .stream, options, bindTo: address) {
+        var path: BoundPath?
+        let opened =
+            if let local {
+                SocketCalls.openLocal(local.kind, options, bindTo: address, wishes, path: &path)
+            } else {
+                SocketCalls.open(address.family ?? .v4, .stream, options, bindTo: address)
+            }
+        switch consume opened {
         case .success(let opened): descriptor = opened
         case .failure(let error): throw Failure(error)
         }
         var owned: OwnedDescriptor? = consume descriptor
-        try state.withLock { state throws(Failure) in
-            // Checked again: another bind, a connect or a close may have come between.
-            try state.life.checkBind()
-            if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
-            state.boundFamily = address.family
-            state.life.bound()
+        do throws(Failure) {
+            try state.withLock { state throws(Failure) in
+                // Checked again: another bind, a connect or a close may have come between.
+                try state.life.checkBind()
+                if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
+                state.boundFamily = address.family
+                state.life.bound()
+                local?.bound(path)
+            }
+        } catch {
+            path?.remove()
+            throw error
         }
     }
 }

@@ -10,13 +10,15 @@ extension StreamDriver {
         case parts([[UInt8]])
         /// Urgent data.
         case urgent(UInt8)
+        /// Descriptors that travel with the first byte.
+        case accompanied([UInt8], PassedDescriptors)
         /// So many bytes, taken out of another stream as well.
         case pipe(Pipe, Int)
 
         fileprivate var count: Int {
             switch self {
             case .urgent: 1
-            case .array(let array), .taken(let array): array.count
+            case .array(let array), .taken(let array), .accompanied(let array, _): array.count
             case .pipe(_, let count): count
             case .borrowed(let bytes): bytes.count
             case .parts(let parts): parts.reduce(0) { $0 + $1.count }
@@ -35,6 +37,8 @@ extension StreamDriver {
             case .borrowed(let bytes): StreamCalls.send(number, bytes)
             case .parts(let parts): StreamCalls.send(number, parts)
             case .urgent(let byte): StreamCalls.sendUrgent(number, byte)
+            case .accompanied(let array, let passed):
+                array.withUnsafeBytes { LocalCalls.send(number, $0, with: passed) }
             case .pipe(let pipe, let count): pipe.empty(into: number, upTo: count)
             }
         }
@@ -51,6 +55,9 @@ extension StreamDriver {
             case .parts(let parts):
                 WriteMachine.Remainder(bytes: Source.join(parts, from: sent), offset: 0, sentBefore: sent)
             case .urgent(let byte): WriteMachine.Remainder(.urgent(byte), offset: 0, count: 1, sent: 0)
+            case .accompanied(let array, let passed):
+                WriteMachine.Remainder(
+                    .accompanied(array, passed), offset: sent, count: array.count - sent, sent: sent)
             case .pipe(let pipe, let count):
                 WriteMachine.Remainder(.pipe(pipe), offset: 0, count: count - sent, sent: sent, isTaken: true)
             }
@@ -73,6 +80,7 @@ extension StreamDriver {
             case .borrowed(let bytes): .array(try framer.frame(Span(_unsafeBytes: bytes)))
             case .array(let array), .taken(let array): .array(try framer.frame(array.span))
             case .parts(let parts): .array(try framer.frame(Source.join(parts, from: 0).span))
+            case .accompanied(let array, let passed): .accompanied(try framer.frame(array.span), passed)
             case .urgent, .pipe: self
             }
         }
@@ -104,6 +112,7 @@ extension StreamDriver {
             case outcome(SendOutcome)
         }
         let size = source.count
+        if let local, let failure = local.refusal(of: source, size) { return .failed(failure) }
         let admission: Admission = state.withLock { state in
             if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
             if let framer = state.framer, !isFramed { return .frame(framer) }
@@ -149,7 +158,7 @@ extension StreamDriver {
             let didClear = state.write.wrote(count, of: offered, tick: tick)
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
-                state.outputFailed(error, &endings)
+                if !state.failsAlone(error) { state.outputFailed(error, &endings) }
                 return (.failed(.system(error, .send, sent: 0, remaining: size)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
@@ -176,6 +185,7 @@ extension StreamDriver {
 
     /// Sends as much as the kernel takes now, and queues nothing. Less than everything: `drain` tells when there is room.
     package func trySend(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
+        if let local, let failure = local.refusal(of: .borrowed(bytes), bytes.count) { throw failure }
         let admitted: (number: Int32, tick: UInt32)? = try state.withLock { state throws(Failure) in
             if let failure = state.refusalOfSending() { throw failure }
             if state.framer != nil { throw .invalidState(.framed) }
@@ -200,7 +210,9 @@ extension StreamDriver {
             if count < bytes.count { state.write.missRoom() }
             if count > 0 { state.counts.messagesSent += 1 }
             state.noteSent(count)
-            if case .failure(let error) = result, error != .wouldBlock { state.outputFailed(error, &endings) }
+            if case .failure(let error) = result, error != .wouldBlock, !state.failsAlone(error) {
+                state.outputFailed(error, &endings)
+            }
             return (count, didClear, state.wantsTurnAfterWriting() || !endings.isEmpty || state.use())
         }
         if didClear { rearm(.write) }
@@ -303,6 +315,11 @@ extension StreamDriver {
                     StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count]))
                 }
             case .urgent(let byte): result = StreamCalls.sendUrgent(number, byte)
+            case .accompanied(let bytes, let passed):
+                result = bytes.withUnsafeBytes {
+                    let piece = UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count])
+                    return offset == 0 ? LocalCalls.send(number, piece, with: passed) : StreamCalls.send(number, piece)
+                }
             case .pipe(let pipe): result = pipe.empty(into: number, upTo: count)
             case .file(let file): (result, lack) = file.send(count, from: offset, to: number)
             }
@@ -317,7 +334,9 @@ extension StreamDriver {
             }
             if let lack { state.contentFailed(lack, &endings) }
             state.noteSent(count)
-            if case .failure(let error) = result, error != .wouldBlock {
+            if case .failure(let error) = result, state.failsAlone(error) {
+                state.contentFailed(.system(error, .send), &endings)
+            } else if case .failure(let error) = result, error != .wouldBlock {
                 state.outputFailed(error, &endings)
             } else {
                 state.settleGivenUp(&endings)
@@ -370,6 +389,10 @@ extension StreamState {
         wantsReset = true
         life.close(.failed(failure))
     }
+
+    /// Whether an error of a send means that send alone: a message longer than the kernel's queue, of a socket that keeps
+    /// the bounds of messages.
+    fileprivate func failsAlone(_ error: SystemError) -> Bool { error == .messageTooLong && write.keepsBounds }
 
     /// A send met an error that no retry mends: the queue is dropped. An open socket is not closed here: what the peer
     /// sent before is still to be read, and behind it the read side finds the end by itself.

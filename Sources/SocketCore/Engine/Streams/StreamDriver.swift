@@ -9,6 +9,8 @@ package final class StreamDriver: LoopClient, SocketDriver {
     private let group: EventLoopGroup
     /// Who accepted it, and counts it until it has ended.
     private let listener: ListenerDriver?
+    /// What it has as a local socket, if it is one.
+    package let local: LocalStream?
     let state = Lock(StreamState())
 
     // On the loop only.
@@ -36,18 +38,24 @@ package final class StreamDriver: LoopClient, SocketDriver {
     nonisolated(unsafe) private var deliveryAllowance = StreamDriver.deliveryBudget
 
     /// A socket without a connection, on a loop of `group`.
-    package init(group: EventLoopGroup, listener: ListenerDriver? = nil) {
+    package init(group: EventLoopGroup, listener: ListenerDriver? = nil, local: LocalStream? = nil) {
         self.group = group
         self.listener = listener
+        self.local = local
         loop = group.next()
+        guard let local else { return }
+        state.withLock { state in
+            state.read.readsMayBeShort = true
+            state.write.keepsBounds = local.keepsBounds
+        }
     }
 
     /// A socket for a connection that stands, neither read nor watched before `startWatching`.
     package convenience init(
         group: EventLoopGroup, adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress,
-        settings: StreamSettings.Shared, listener: ListenerDriver? = nil
+        settings: StreamSettings.Shared, listener: ListenerDriver? = nil, local: LocalStream? = nil
     ) {
-        self.init(group: group, listener: listener)
+        self.init(group: group, listener: listener, local: local)
         self.peer = peer
         var descriptor: OwnedDescriptor? = consume descriptor
         state.withLock { state in
@@ -262,6 +270,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         token = nil
         if let timer { loop.cancelTimer(timer) }
         timer = nil
+        local?.removePath()
         state.withLock { state in
             var endings = StreamState.Endings()
             // The last user closes it: here, unless another thread is in the middle of a call.

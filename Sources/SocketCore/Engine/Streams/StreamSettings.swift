@@ -18,6 +18,11 @@ package struct StreamSettings: Sendable {
 
     package init() {}
 
+    /// Nil leaves the idle time-out, zero takes it away.
+    package mutating func setIdleTimeout(_ timeout: Duration?) {
+        if let timeout { idleTimeout = timeout == .zero ? nil : timeout }
+    }
+
     /// Settings that many sockets share: all connections of a server do until one of them is set otherwise.
     package final class Shared: Sendable {
         package let values: StreamSettings

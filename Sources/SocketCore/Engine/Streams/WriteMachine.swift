@@ -42,6 +42,8 @@ package struct WriteMachine: Sendable {
         case bytes([UInt8])
         /// One byte of urgent data.
         case urgent(UInt8)
+        /// Descriptors that travel with the first byte.
+        case accompanied([UInt8], PassedDescriptors)
         case file(SentFile)
         case pipe(Pipe)
     }
@@ -101,6 +103,8 @@ package struct WriteMachine: Sendable {
     package private(set) var queuedBytes = 0
     /// Above this many bytes the queue is full: `drain` tells when it has fallen to half of it.
     package var highWaterMark = 64 * 1024
+    /// Each send is a message of its own, and is not gathered with others.
+    package var keepsBounds = false
     /// finish() was called, or the socket is being closed: no more sends.
     package private(set) var isFinishing = false
     /// Our direction has been shut down.
@@ -170,7 +174,7 @@ package struct WriteMachine: Sendable {
         isWriting = true
         let first = queue[head]
         queue[head].isBegun = true
-        if first.bytes == nil || first.rest.count >= WriteMachine.gatherLimit {
+        if first.bytes == nil || first.rest.count >= WriteMachine.gatherLimit || keepsBounds {
             let count = min(first.rest.count, WriteMachine.turnAllowance)
             return .piece(first.rest.content, offset: first.rest.offset, count: count, tick: readiness.tick)
         }

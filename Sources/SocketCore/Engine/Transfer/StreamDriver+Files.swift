@@ -5,6 +5,7 @@ extension StreamDriver {
         let outcome: SendOutcome = state.withLock { state in
             if let failure = state.refusalOfSending() { return .failed(failure) }
             if state.framer != nil { return .failed(.invalidState(.framed)) }
+            if state.write.keepsBounds { return .failed(.invalidState(.packets)) }
             if state.write.isFinishing { return .failed(.invalidState(.finished)) }
             if file.range.isEmpty { return .sent(mustYield: false) }
             let whole = WriteMachine.Remainder(

@@ -1,17 +1,48 @@
 package import CSocketShims
 
-/// An IPv4 or IPv6 address with its port, as bytes. Text is made when somebody asks for it.
+/// An IPv4 or IPv6 address with its port, or the name of a local socket, as bytes. Text is made when somebody asks for it.
 package struct SocketAddress: Sendable {
-    /// The address families of the internet.
+    /// The address families of the internet, and local sockets.
     package enum Family: UInt8, Sendable, Hashable, CaseIterable {
+        case local = 1
         case v4 = 4
         case v6 = 6
     }
 
     package var native: csocket_address
+    /// Of a local address: a path, or an abstract name behind a zero; nil for a socket without a name.
+    package private(set) var name: [UInt8]?
 
     package init(native: csocket_address) {
         self.native = native
+    }
+
+    /// A local address (unix(7)); empty is one without a name. A name of more than `longestName` bytes is nobody's.
+    package init(local name: [UInt8]) {
+        native = csocket_address()
+        native.family = Family.local.rawValue
+        self.name = name.isEmpty ? nil : name
+    }
+
+    /// How many bytes a path may have, and an abstract name with its zero.
+    package static func longestName(isAbstract: Bool) -> Int {
+        isAbstract ? csocket_longest_abstract_name + 1 : csocket_longest_path
+    }
+
+    /// Whether the system has abstract names.
+    package static var hasAbstractNames: Bool { CSOCKET_HAS_ABSTRACT_NAMES != 0 }
+
+    /// The address as the kernel's calls take it.
+    @inline(__always)
+    func withNative<Result>(_ body: (UnsafePointer<csocket_address>) -> Result) -> Result {
+        guard let name else { return withUnsafePointer(to: native, body) }
+        return name.withUnsafeBytes { bytes in
+            var lent = native
+            lent.low = UInt64(UInt(bitPattern: bytes.baseAddress))
+            // What does not fit anywhere, so that it is never cut.
+            lent.port = UInt16(clamping: bytes.count)
+            return withUnsafePointer(to: lent, body)
+        }
     }
 
     /// An IPv4 address from its 32 bits, most significant first.
@@ -46,9 +77,13 @@ package struct SocketAddress: Sendable {
         native.port = port
     }
 
-    /// The wildcard address of a family: every local interface.
+    /// The wildcard address of a family: every interface; no name.
     package static func any(_ family: Family, port: UInt16 = 0) -> SocketAddress {
-        family == .v4 ? SocketAddress(v4: 0, port: port) : SocketAddress(v6: 0, 0, port: port)
+        switch family {
+        case .v4: SocketAddress(v4: 0, port: port)
+        case .v6: SocketAddress(v6: 0, 0, port: port)
+        case .local: SocketAddress(local: [])
+        }
     }
 
     /// Nil for an address that was never filled.
@@ -64,17 +99,26 @@ package struct SocketAddress: Sendable {
         switch family {
         case .v4: native.low >> 24 == 127
         case .v6: native.high == 0 && native.low == 1
+        case .local: true
         case nil: false
         }
     }
 
-    /// The address without its port, with its zone: `fe80::1%eth0`.
+    /// The address without its port, with its zone: `fe80::1%eth0`; of a local socket the path, or `@` and the abstract
+    /// name, and nothing without a name.
     package var host: String {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CSOCKET_ADDRESS_TEXT)) { text in
+        if family == .local { return localText }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CSOCKET_ADDRESS_TEXT)) { text in
             guard let base = text.baseAddress else { return "" }
             let length = withUnsafePointer(to: native) { Int(csocket_address_format($0, base)) }
             return String(decoding: UnsafeRawBufferPointer(start: base, count: length), as: UTF8.self)
         }
+    }
+
+    private var localText: String {
+        guard let name else { return "" }
+        return name[0] == 0
+            ? "@" + String(decoding: name.dropFirst(), as: UTF8.self) : String(decoding: name, as: UTF8.self)
     }
 }
 
@@ -82,7 +126,7 @@ extension SocketAddress: Hashable, CustomStringConvertible {
     package static func == (left: SocketAddress, right: SocketAddress) -> Bool {
         left.native.low == right.native.low && left.native.high == right.native.high
             && left.native.port == right.native.port && left.native.family == right.native.family
-            && left.native.scope == right.native.scope
+            && left.native.scope == right.native.scope && left.name == right.name
     }
 
     package func hash(into hasher: inout Hasher) {
@@ -90,10 +134,15 @@ extension SocketAddress: Hashable, CustomStringConvertible {
         hasher.combine(native.high)
         hasher.combine(native.port)
         hasher.combine(native.scope)
+        hasher.combine(name)
     }
 
-    /// `192.0.2.1:80` or `[2001:db8::1]:80`.
+    /// `192.0.2.1:80` or `[2001:db8::1]:80`; of a local socket its path or name.
     package var description: String {
-        family == .v6 ? "[\(host)]:\(port)" : "\(host):\(port)"
+        switch family {
+        case .v6: "[\(host)]:\(port)"
+        case .local: name == nil ? "(unnamed)" : host
+        case .v4, nil: "\(host):\(port)"
+        }
     }
 }

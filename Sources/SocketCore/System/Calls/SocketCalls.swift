@@ -6,17 +6,30 @@ package enum SocketCalls {
     package enum Kind: Sendable {
         case stream
         case datagram
+        /// A connection that keeps the bounds of messages: local sockets alone.
+        case seqpacket
+
+        var native: Int32 {
+            switch self {
+            case .stream: Int32(CSOCKET_STREAM)
+            case .datagram: Int32(CSOCKET_DATAGRAM)
+            case .seqpacket: Int32(CSOCKET_SEQPACKET)
+            }
+        }
     }
 
     /// socket(2): close-on-exec, nonblocking, without SIGPIPE.
     package static func open(_ family: SocketAddress.Family, _ kind: Kind) -> SystemResult<OwnedDescriptor> {
-        let type = kind == .stream ? CSOCKET_STREAM : CSOCKET_DATAGRAM
-        return owned(uninterrupted { csocket_open(Int32(family.rawValue), Int32(type)) })
+        owned(uninterrupted { csocket_open(Int32(family.rawValue), kind.native) })
     }
 
     /// accept4(2). Fills `peer`.
     package static func accept(_ descriptor: Int32, from peer: inout SocketAddress) -> SystemResult<OwnedDescriptor> {
-        owned(uninterrupted { csocket_accept(descriptor, &peer.native) })
+        let result = uninterrupted { csocket_accept(descriptor, &peer.native) }
+        if peer.family == .local, case .success(let accepted) = result {
+            peer = LocalCalls.address(Int32(accepted), ofPeer: true, as: peer)
+        }
+        return owned(result)
     }
 
     /// poll(2) without waiting: whether accept(2), or recv(2), would find something. True when that cannot be told.
@@ -38,8 +51,7 @@ package enum SocketCalls {
         var type: Int32 = 0
         var isListening: Int32 = 0
         return outcome(csocket_inspect(descriptor, &type, &isListening)).map { _ in
-            let kind: Kind? = type == CSOCKET_STREAM ? .stream : type == CSOCKET_DATAGRAM ? .datagram : nil
-            return (kind, isListening != 0)
+            ([Kind.stream, .datagram, .seqpacket].first { $0.native == type }, isListening != 0)
         }
     }
 
@@ -50,14 +62,14 @@ package enum SocketCalls {
 
     /// bind(2).
     package static func bind(_ descriptor: Int32, to address: SocketAddress) -> SystemResult<Void> {
-        withUnsafePointer(to: address.native) { native in
+        address.withNative { native in
             uninterrupted { csocket_bind(descriptor, native) }.map { _ in }
         }
     }
 
     /// connect(2). `.inProgress` is the ordinary answer; `.interrupted` means the same and is not retried.
     package static func connect(_ descriptor: Int32, to address: SocketAddress) -> SystemResult<Void> {
-        withUnsafePointer(to: address.native) { native in
+        address.withNative { native in
             outcome(csocket_connect(descriptor, native)).map { _ in }
         }
     }
@@ -70,13 +82,17 @@ package enum SocketCalls {
     /// getsockname(2).
     package static func localAddress(_ descriptor: Int32) -> SystemResult<SocketAddress> {
         var address = csocket_address()
-        return outcome(csocket_local_address(descriptor, &address)).map { _ in SocketAddress(native: address) }
+        return outcome(csocket_local_address(descriptor, &address)).map { _ in
+            LocalCalls.address(descriptor, ofPeer: false, as: SocketAddress(native: address))
+        }
     }
 
     /// getpeername(2).
     package static func peerAddress(_ descriptor: Int32) -> SystemResult<SocketAddress> {
         var address = csocket_address()
-        return outcome(csocket_peer_address(descriptor, &address)).map { _ in SocketAddress(native: address) }
+        return outcome(csocket_peer_address(descriptor, &address)).map { _ in
+            LocalCalls.address(descriptor, ofPeer: true, as: SocketAddress(native: address))
+        }
     }
 
     /// shutdown(2), our direction: the peer reads the end of input after the last byte.

@@ -53,6 +53,11 @@ package enum StreamCalls {
         return uninterrupted { csocket_peek(descriptor, &byte, 1) }
     }
 
+    /// How many bytes wait to be read (FIONREAD).
+    package static func unreadCount(_ descriptor: Int32) -> SystemResult<Int> {
+        outcome(csocket_unread_count(descriptor))
+    }
+
     /// How many bytes the peer has not acknowledged yet (SIOCOUTQ).
     package static func unsentCount(_ descriptor: Int32) -> SystemResult<Int> {
         outcome(csocket_unsent_count(descriptor))

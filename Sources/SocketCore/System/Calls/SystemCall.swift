@@ -3,19 +3,22 @@ package typealias SystemResult<Value: ~Copyable> = Result<Value, SystemError>
 
 /// Names of the system calls, for errors and traces.
 package enum SystemCall: String, Sendable, Hashable {
-    case accept, bind, close, connect, epoll, fcntl, fstat, getsockname, getpeername, kqueue, listen, open, poll
+    case accept, bind, chmod, close, connect, epoll, fcntl, fstat, getsockname, getpeername, kqueue, listen, open, poll
     case getOption = "getsockopt"
     case receive = "recv"
     case receiveMessage = "recvmsg"
     case resolve = "getaddrinfo"
     case send
     case sendFile = "sendfile"
+    case sendMessage = "sendmsg"
     case sendTo = "sendto"
     case setOption = "setsockopt"
     case shutdown
     case splice
     case socket
+    case socketPair = "socketpair"
     case thread = "pthread_create"
+    case unlink
 }
 
 /// Turns the shims' convention (a value, or minus the errno) into a result.

@@ -31,6 +31,7 @@ import Testing
         case .copied(let count, _): "copied \(count)"
         case .piece(.bytes, let offset, let count, _): "bytes \(offset) \(count)"
         case .piece(.urgent, _, let count, _): "urgent \(count)"
+        case .piece(.accompanied, let offset, let count, _): "accompanied \(offset) \(count)"
         case .piece(.file, let offset, let count, _): "file \(offset) \(count)"
         case .piece(.pipe, let offset, let count, _): "pipe \(offset) \(count)"
         }

@@ -1,6 +1,6 @@
 internal import SocketCore
 
-extension TCPSocketServer {
+extension StreamServer {
     /// The next connection.
     ///
     /// Tries at once, and waits only when nobody is there. Several accepts, and iterations of `connections`, are served in
@@ -25,9 +25,9 @@ extension TCPSocketServer {
     /// ## Cancellation
     /// A cancelled or timed-out accept removes only itself; the server goes on listening, and the connection that it
     /// would have got goes to the next who asks.
-    public func accept(timeout: Duration? = nil) async throws(SocketError) -> TCPSocketConnection {
+    public func accept(timeout: Duration? = nil) async throws(SocketError) -> Connection {
         do throws(Failure) {
-            return TCPSocketConnection(pulled: try await driver.accept(timeout: timeout))
+            return Connection.pulled(try await driver.accept(timeout: timeout))
         } catch {
             throw self.error(error, .accept)
         }
@@ -36,18 +36,18 @@ extension TCPSocketServer {
     /// The next connection; as the async form.
     public func accept(
         timeout: Duration? = nil,
-        completion: @escaping @Sendable (Result<TCPSocketConnection, SocketError>) -> Void
+        completion: @escaping @Sendable (Result<Connection, SocketError>) -> Void
     ) {
         driver.accept(timeout: timeout) { [self] result in
-            completion(result.map(TCPSocketConnection.init(pulled:)).mapError { error($0, .accept) })
+            completion(result.map(Connection.pulled).mapError { error($0, .accept) })
         }
     }
 }
 
-extension TCPSocketConnection {
+extension StreamServerConnection {
     /// A connection that somebody has pulled, and is to be watched once it is used.
-    convenience init(pulled driver: StreamDriver) {
-        self.init(driver: driver)
-        driver.startWatchingWhenUsed()
+    static func pulled(_ driver: StreamDriver) -> Self {
+        defer { driver.startWatchingWhenUsed() }
+        return Self(stream: StreamHandle(driver: driver))
     }
 }

@@ -1,6 +1,6 @@
 internal import SocketCore
 
-extension TCPSocketServer {
+extension StreamServer {
     /// Accepts connections and runs `handler` for each, side by side, until the server is closed or the task cancelled.
     ///
     /// A handler runs as a task that prefers its connection's loop, so awaiting the connection costs no thread hop. A
@@ -26,7 +26,7 @@ extension TCPSocketServer {
     /// Stops accepting, and cancels the handlers: their pending calls throw `.cancelled`. The server goes on listening;
     /// what nobody accepts waits in the kernel's backlog.
     public func serve(
-        _ handler: @escaping @Sendable (TCPSocketConnection) async throws -> Void
+        _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) async throws(SocketError) {
         do throws(Failure) {
             try driver.take()
@@ -48,12 +48,12 @@ extension TCPSocketServer {
     /// Off the caller's actor, so that the task's preference, the server's loop, decides where this runs.
     @concurrent
     private func acceptAndHandle(
-        _ serving: Serving, _ handler: @escaping @Sendable (TCPSocketConnection) async throws -> Void
+        _ serving: Serving, _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) async -> Failure? {
         await withDiscardingTaskGroup { tasks in
             while true {
                 do throws(Failure) {
-                    let connection = TCPSocketConnection(driver: try await driver.accept(isTaker: true))
+                    let connection = Connection(stream: StreamHandle(driver: try await driver.accept(isTaker: true)))
                     // Everything in one closure: each async function of its own would add to the memory that an idle
                     // connection holds.
                     tasks.addTask(executorPreference: connection.eventLoop) { [self] in
@@ -73,7 +73,7 @@ extension TCPSocketServer {
         }
     }
 
-    private func report(_ error: any Error, of connection: TCPSocketConnection) {
+    private func report(_ error: any Error, of connection: Connection) {
         // Also when the connection is closed already.
         let address = connection.stream.driver.peer
         if let error = error as? SocketError {
@@ -100,33 +100,33 @@ extension TCPSocketServer {
     ///
     /// ## Cancellation
     /// A cancelled iteration throws `.cancelled`; the server goes on listening.
-    public var connections: TCPConnections { TCPConnections(server: self) }
+    public var connections: SocketConnections<Self> { SocketConnections(server: self) }
 }
 
 /// The connections of a server, one by one, until it is closed.
-public struct TCPConnections: AsyncSequence, Sendable {
+public struct SocketConnections<Server: StreamServer>: AsyncSequence, Sendable {
     /// One connection.
-    public typealias Element = TCPSocketConnection
+    public typealias Element = Server.Connection
     /// What iterating throws.
     public typealias Failure = SocketError
 
-    let server: TCPSocketServer
+    let server: Server
 
     /// Starts an iteration. Iterations and accepts of one server share its connections.
     public func makeAsyncIterator() -> Iterator { Iterator(server: server) }
 
     /// Takes one connection after the other.
     public struct Iterator: AsyncIteratorProtocol {
-        let server: TCPSocketServer
+        let server: Server
 
         /// The next connection; nil when the server is closed.
         ///
         /// - Throws: `.cancelled`; `.invalidState` before listen, or while a `connect` listener or `serve` takes them.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
-        ) async throws(SocketError) -> TCPSocketConnection? {
+        ) async throws(SocketError) -> Server.Connection? {
             do throws(SocketCore.Failure) {
-                return TCPSocketConnection(pulled: try await server.driver.accept())
+                return Server.Connection.pulled(try await server.driver.accept())
             } catch .closed {
                 return nil
             } catch .aborted {

@@ -1,6 +1,6 @@
 internal import SocketCore
 
-extension TCPSocketServer {
+extension StreamServer {
     /// Stops listening, lets the connections come to their end, and cuts off those that have not when time is over.
     ///
     /// The port is free at once. Handlers of `serve` and listeners go on with the connections that they have; those are

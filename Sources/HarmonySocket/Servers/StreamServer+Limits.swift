@@ -18,7 +18,7 @@ public struct SocketOverloadInfo: Sendable, Hashable {
     public let isRefused: Bool
 }
 
-extension SocketEvent where Socket == TCPSocketServer, Payload == SocketOverloadInfo {
+extension SocketEvent where Socket: StreamServer, Payload == SocketOverloadInfo {
     /// A peer came while the server had `maxConnections` connections. Once for each crowd and not for each peer: told
     /// again only after nobody has been waiting while there was room.
     public static var overload: SocketEvent {
@@ -31,7 +31,7 @@ extension SocketEvent where Socket == TCPSocketServer, Payload == SocketOverload
     }
 }
 
-extension TCPSocketServer {
+extension StreamServer {
     /// How many connections may be open at a time; nil, the default, is any number. Can be changed at any time.
     ///
     /// `overloadPolicy` says what becomes of further peers. A limit below the present number closes nobody: nothing is

@@ -1,19 +1,19 @@
 internal import SocketCore
 
-extension SocketEvent where Socket == TCPSocketServer, Payload == TCPSocketConnection {
+extension SocketEvent where Socket: StreamServer, Payload == Socket.Connection {
     /// A connection was accepted. It is neither read nor watched before the listeners have returned, so this is the
     /// place to add its own.
     public static var connect: SocketEvent {
         SocketEvent(.connect) { listener in
             { event in
-                guard case .accepted(_, let face) = event, let connection = face as? TCPSocketConnection else { return }
+                guard case .accepted(_, let face) = event, let connection = face as? Socket.Connection else { return }
                 listener(connection)
             }
         }
     }
 }
 
-extension SocketEvent where Socket == TCPSocketServer, Payload == Void {
+extension SocketEvent where Socket: StreamServer, Payload == Void {
     /// listen() succeeded.
     public static var listening: SocketEvent { SocketEvent(.listening) }
 
@@ -21,20 +21,20 @@ extension SocketEvent where Socket == TCPSocketServer, Payload == Void {
     public static var close: SocketEvent { SocketEvent(.close) }
 }
 
-extension SocketEvent where Socket == TCPSocketServer, Payload == SocketError {
+extension SocketEvent where Socket: StreamServer, Payload == SocketError {
     /// Accepting failed, as when the process has no descriptor left (the server pauses, 10 ms to 1 s, and goes on), or
     /// a handler of `serve` threw. Then the error's address is the peer's.
     public static var error: SocketEvent { makeError(.accept) }
 }
 
-extension TCPSocketServer {
+extension StreamServer {
     /// Adds a listener, behind those that the event has already.
     ///
     /// Connections are accepted while a `connect` listener exists, or somebody pulls them. One that is added while
     /// `serve` runs, or while an `accept` or a step of `connections` waits, takes effect when that has ended.
     @discardableResult
     public func on<Payload>(
-        _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
+        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
     ) -> SocketListener {
         add(event, once: false, listener)
     }
@@ -42,7 +42,7 @@ extension TCPSocketServer {
     /// Adds a listener that does not want the payload.
     @discardableResult
     public func on<Payload>(
-        _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable () -> Void
+        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable () -> Void
     ) -> SocketListener {
         add(event, once: false) { _ in listener() }
     }
@@ -50,7 +50,7 @@ extension TCPSocketServer {
     /// Adds a listener for the next such event only.
     @discardableResult
     public func once<Payload>(
-        _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
+        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
     ) -> SocketListener {
         add(event, once: true, listener)
     }
@@ -58,7 +58,7 @@ extension TCPSocketServer {
     /// Adds a listener, which does not want the payload, for the next such event only.
     @discardableResult
     public func once<Payload>(
-        _ event: SocketEvent<TCPSocketServer, Payload>, _ listener: @escaping @Sendable () -> Void
+        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable () -> Void
     ) -> SocketListener {
         add(event, once: true) { _ in listener() }
     }
@@ -70,10 +70,10 @@ extension TCPSocketServer {
     }
 
     /// Removes all listeners of an event.
-    public func off<Payload>(_ event: SocketEvent<TCPSocketServer, Payload>) { driver.off(event.kind) }
+    public func off<Payload>(_ event: SocketEvent<Self, Payload>) { driver.off(event.kind) }
 
     private func add<Payload>(
-        _ event: SocketEvent<TCPSocketServer, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
+        _ event: SocketEvent<Self, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
     ) -> SocketListener {
         let ticket = driver.on(event.kind, once: once, event.bind(listener))
         return SocketListener(ticket: ticket, socket: ObjectIdentifier(driver))
