@@ -34,14 +34,15 @@ import Testing
         #expect(try JSONDecoder().decode(NetAddress.self, from: data) == address)
     }
 
-    @Test func addressFamily_rawValues_areOpenHarmonys() throws {
-        #expect(AddressFamily.allCases.map(\.rawValue) == [1, 2, 3])
+    @Test func addressFamily_rawValues_areOpenHarmonys_andZeroForLocal() throws {
+        #expect(AddressFamily.allCases.map(\.rawValue) == [1, 2, 3, 0])
         #expect(AddressFamily(rawValue: 1) == .ipv4)
         #expect(AddressFamily(rawValue: 2) == .ipv6)
         #expect(AddressFamily(rawValue: 3) == .domain)
+        #expect(AddressFamily(rawValue: 0) == .local)
         #expect(AddressFamily(rawValue: 4) == nil)
         let data = try JSONEncoder().encode(AddressFamily.allCases)
-        #expect(String(decoding: data, as: UTF8.self) == "[1,2,3]")
+        #expect(String(decoding: data, as: UTF8.self) == "[1,2,3,0]")
         #expect(try JSONDecoder().decode([AddressFamily].self, from: data) == AddressFamily.allCases)
     }
 

@@ -173,3 +173,8 @@ extension StreamDriver {
         }
     }
 }
+
+extension SocketAddress.Family {
+    /// The families of the internet.
+    static let internet: [SocketAddress.Family] = [.v4, .v6]
+}

@@ -3,7 +3,7 @@ package import CSocketShims
 /// An IPv4 or IPv6 address with its port, or the name of a local socket, as bytes. Text is made when somebody asks for it.
 package struct SocketAddress: Sendable {
     /// The address families of the internet, and local sockets.
-    package enum Family: UInt8, Sendable, Hashable, CaseIterable {
+    package enum Family: UInt8, Sendable, Hashable {
         case local = 1
         case v4 = 4
         case v6 = 6

@@ -8,6 +8,7 @@ let rawDatagram = Int32(SOCK_DGRAM.rawValue)
 /// send(2) without SIGPIPE.
 let rawSendFlags = Int32(MSG_NOSIGNAL)
 let isLinux = true
+let rawRights = Int32(SCM_RIGHTS)
 let rawKeepIdle = TCP_KEEPIDLE
 let rawQuickAck = TCP_QUICKACK
 let rawUserTimeout = TCP_USER_TIMEOUT
@@ -20,6 +21,7 @@ let rawStream = SOCK_STREAM
 let rawDatagram = SOCK_DGRAM
 let rawSendFlags = Int32(MSG_NOSIGNAL)
 let isLinux = true
+let rawRights = SCM_RIGHTS
 let rawKeepIdle = TCP_KEEPIDLE
 let rawQuickAck = TCP_QUICKACK
 let rawUserTimeout = TCP_USER_TIMEOUT
@@ -32,6 +34,7 @@ let rawStream = SOCK_STREAM
 let rawDatagram = SOCK_DGRAM
 let rawSendFlags: Int32 = 0
 let isLinux = false
+let rawRights = SCM_RIGHTS
 let rawKeepIdle = TCP_KEEPALIVE
 // Not there.
 let rawQuickAck: Int32 = -1
