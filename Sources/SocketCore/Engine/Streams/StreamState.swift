@@ -91,6 +91,7 @@ struct StreamState: ~Copyable {
 
     /// What to do next. `mayRead`: the turn's budget is not used up.
     mutating func step(mayRead: Bool) -> Step {
+        if isAtRest() { return .nothing }
         // Nearly always: a connection that nobody ends.
         if life.isSteady, isRegistered, hasHandle, !read.hasEnded, !write.isFinishing, let number = descriptor.number {
             return ioStep(number, mayRead: mayRead)
@@ -112,6 +113,13 @@ struct StreamState: ~Copyable {
         if write.canFlush { return .flush(number) }
         if let step = closingStep(number) { return step }
         return ioStep(number, mayRead: mayRead)
+    }
+
+    /// Whether a connection has nothing to do, by the quickest look: most events leave it so.
+    @inline(__always)
+    private mutating func isAtRest() -> Bool {
+        read.isAtRest && life.isSteady && outbox.isEmpty && write.isAtRest && isRegistered && hasHandle
+            && returned == nil && !mayExpire
     }
 
     /// What to do next with a connection that stays as it is.
@@ -255,12 +263,6 @@ struct StreamState: ~Copyable {
 
     private mutating func endReaders(with failure: Failure, _ endings: inout Endings) {
         while let reader = readers.popFirst() { end(reader, with: failure, &endings) }
-    }
-
-    /// A reader waits: behind the others, or first again.
-    mutating func add(_ reader: Waiting<Reader>, atFront: Bool) {
-        if reader.deadline != .never { mayExpire = true }
-        if atFront { readers.prepend(reader) } else { readers.append(reader) }
     }
 
     /// A reader waits no longer. A handler hears so in the order of events.
