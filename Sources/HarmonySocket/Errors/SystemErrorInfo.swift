@@ -42,7 +42,7 @@ extension SocketError.Kind {
         case .addressNotAvailable: self = .addressNotAvailable
         case .permissionDenied, .notPermitted: self = .permissionDenied
         case .messageTooLong: self = .messageTooLong
-        case .tooManyOpenFiles, .tooManyOpenFilesInSystem: self = .tooManyOpenFiles
+        case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .tooManyReferences: self = .tooManyOpenFiles
         case .timedOut: self = .timedOut
         case .notConnected: self = .notConnected
         case .optionNotAvailable, .operationNotSupported: self = .notSupported

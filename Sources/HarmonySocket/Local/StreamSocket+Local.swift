@@ -75,8 +75,8 @@ extension StreamSocket where Self: LocalDomainSocket {
     /// ```
     ///
     /// - Throws: As `send`; `.invalidArgument` for no bytes at all (`bytes`), since descriptors cannot travel alone, and
-    ///   for more than 253 descriptors, or one that is not open (`descriptors`); `.tooManyOpenFiles`. Sending more
-    ///   descriptors than the process may have open before the peer has received them fails with `ETOOMANYREFS`.
+    ///   for more than 253 descriptors, or one that is not open (`descriptors`); `.tooManyOpenFiles`, also
+    ///   while more descriptors are under way than the process may have open (`ETOOMANYREFS`). Such a send fails alone.
     ///
     /// ## Cancellation
     /// As `send`: what had not begun to go out is removed, with its descriptors.

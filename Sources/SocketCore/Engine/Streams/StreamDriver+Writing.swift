@@ -155,10 +155,11 @@ extension StreamDriver {
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
-            let didClear = state.write.wrote(count, of: offered, tick: tick)
+            let failsAlone = state.failsAlone(result)
+            let didClear = state.write.wrote(count, of: failsAlone ? count : offered, tick: tick)
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
-                if !state.failsAlone(error) { state.outputFailed(error, &endings) }
+                if !failsAlone { state.outputFailed(error, &endings) }
                 return (.failed(.system(error, .send, sent: 0, remaining: size)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
@@ -206,11 +207,12 @@ extension StreamDriver {
         let (count, didClear, mustTurn) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
-            let didClear = state.write.wrote(count, of: bytes.count, tick: admitted.tick)
+            let failsAlone = state.failsAlone(result)
+            let didClear = state.write.wrote(count, of: failsAlone ? count : bytes.count, tick: admitted.tick)
             if count < bytes.count { state.write.missRoom() }
             if count > 0 { state.counts.messagesSent += 1 }
             state.noteSent(count)
-            if case .failure(let error) = result, error != .wouldBlock, !state.failsAlone(error) {
+            if case .failure(let error) = result, error != .wouldBlock, !failsAlone {
                 state.outputFailed(error, &endings)
             }
             return (count, didClear, state.wantsTurnAfterWriting() || !endings.isEmpty || state.use())
@@ -327,16 +329,15 @@ extension StreamDriver {
         let (endings, didClear) = state.withLock { state in
             var endings = StreamState.Endings()
             let count = (try? result.get()) ?? 0
-            // What was not there was not refused for want of room.
+            if case .failure(let error) = result, state.failsAlone(result) { lack = .system(error, .send) }
+            // What was not there, or is too long ever to be taken, was not refused for want of room.
             let (ended, didClear) = state.write.endFlush(count, of: lack == nil ? total : count, tick: tick)
             for send in ended {
                 endings.add(state.endSender(send.ticket, nil))
             }
             if let lack { state.contentFailed(lack, &endings) }
             state.noteSent(count)
-            if case .failure(let error) = result, state.failsAlone(error) {
-                state.contentFailed(.system(error, .send), &endings)
-            } else if case .failure(let error) = result, error != .wouldBlock {
+            if case .failure(let error) = result, error != .wouldBlock, lack == nil {
                 state.outputFailed(error, &endings)
             } else {
                 state.settleGivenUp(&endings)
@@ -390,9 +391,12 @@ extension StreamState {
         life.close(.failed(failure))
     }
 
-    /// Whether an error of a send means that send alone: a message longer than the kernel's queue, of a socket that keeps
-    /// the bounds of messages.
-    fileprivate func failsAlone(_ error: SystemError) -> Bool { error == .messageTooLong && write.keepsBounds }
+    /// Whether a send failed that took nothing with it: a message longer than the kernel's queue, of a socket that keeps
+    /// the bounds of messages, or more descriptors than may be under way.
+    fileprivate func failsAlone(_ result: SystemResult<Int>) -> Bool {
+        guard case .failure(let error) = result else { return false }
+        return error == .messageTooLong && write.keepsBounds || error == .tooManyReferences
+    }
 
     /// A send met an error that no retry mends: the queue is dropped. An open socket is not closed here: what the peer
     /// sent before is still to be read, and behind it the read side finds the end by itself.

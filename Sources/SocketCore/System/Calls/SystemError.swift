@@ -133,6 +133,8 @@ extension SystemError {
     package static var tooManyOpenFiles: SystemError { SystemError(rawValue: csocket_EMFILE) }
     /// ENFILE: too many open files in the system.
     package static var tooManyOpenFilesInSystem: SystemError { SystemError(rawValue: csocket_ENFILE) }
+    /// ETOOMANYREFS: too many descriptors under way in messages (unix(7)).
+    package static var tooManyReferences: SystemError { SystemError(rawValue: csocket_ETOOMANYREFS) }
     /// ENOBUFS: no buffer space available.
     package static var noBufferSpace: SystemError { SystemError(rawValue: csocket_ENOBUFS) }
     /// ENOMEM: out of memory.

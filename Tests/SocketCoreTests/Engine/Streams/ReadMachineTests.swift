@@ -6,6 +6,7 @@ import Testing
 
     /// Something that happens to the machine, with what it is to answer.
     enum Step: Sendable {
+        case readsMayBeShort
         case ready(PollEvents)
         case admit(isNext: Bool = false, isEager: Bool = false, isQueueEmpty: Bool = true, Machine.Admission)
         case finish(Machine.Outcome, tick: UInt32, didClear: Bool, keepsTurn: Bool = false)
@@ -51,6 +52,10 @@ import Testing
         Row(
             "a short read has drained the socket", .ready(.readable), .admit(.turn(.init(tick: 1))),
             .finish(.bytes(5, of: 10), tick: 1, didClear: true), .admit(.wait)),
+        Row(
+            "a short read of a local socket has not: a descriptor or a message's bound ends it", .readsMayBeShort,
+            .ready(.readable), .admit(.turn(.init(tick: 1))), .finish(.bytes(5, of: 10), tick: 1, didClear: false),
+            .admit(.turn(.init(tick: 1))), .finish(.wouldBlock, tick: 1, didClear: true), .admit(.wait)),
         Row(
             "a full read has not", .ready(.readable), .admit(.turn(.init(tick: 1))),
             .finish(.bytes(10, of: 10), tick: 1, didClear: false), .admit(.turn(.init(tick: 1)))),
@@ -164,6 +169,7 @@ import Testing
         var machine = Machine()
         for (number, step) in row.steps.enumerated() {
             switch step {
+            case .readsMayBeShort: machine.readsMayBeShort = true
             case .ready(let events): machine.ready(events)
             case .admit(let isNext, let isEager, let isQueueEmpty, let answer):
                 let given = machine.admit(isNext: isNext, isEager: isEager, isQueueEmpty: isQueueEmpty)

@@ -22,7 +22,7 @@ import Testing
             (.invalidArgument, "EINVAL", 22), (.argumentOutOfDomain, "EDOM", 33), (.badAddress, "EFAULT", 14),
             (.badDescriptor, "EBADF", 9), (.notSocket, "ENOTSOCK", 88), (.notImplemented, "ENOSYS", 38),
             (.tooManyOpenFiles, "EMFILE", 24), (.tooManyOpenFilesInSystem, "ENFILE", 23),
-            (.noBufferSpace, "ENOBUFS", 105),
+            (.noBufferSpace, "ENOBUFS", 105), (.tooManyReferences, "ETOOMANYREFS", 109),
             (.outOfMemory, "ENOMEM", 12), (.noSuchFile, "ENOENT", 2), (.fileExists, "EEXIST", 17),
             (.notDirectory, "ENOTDIR", 20), (.nameTooLong, "ENAMETOOLONG", 36), (.readOnlyFileSystem, "EROFS", 30),
             (.noSpace, "ENOSPC", 28), (.inputOutputError, "EIO", 5), (.noSuchDevice, "ENODEV", 19),
