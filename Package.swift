@@ -41,6 +41,7 @@ let package = Package(
         example("port-forwarder"),
         example("file-send"),
         example("file-receive"),
+        example("local-rpc"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),

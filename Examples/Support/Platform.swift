@@ -111,14 +111,23 @@ let errorsGoToTerminal = isatty(STDERR_FILENO) == 1
 
 /// A file on the disk, read or written from front to back. Its calls block; a disk is no peer.
 public final class DiskFile {
-    private let descriptor: Int32
+    private let number: Int32
     private let path: String
 
     private init(_ path: String, _ flags: Int32) throws(FileProblem) {
         self.path = path
-        descriptor = open(path, flags | O_CLOEXEC, 0o666)
-        if descriptor < 0 { throw FileProblem(path) }
+        number = open(path, flags | O_CLOEXEC, 0o666)
+        if number < 0 { throw FileProblem(path) }
     }
+
+    /// A file that somebody else has opened; it is closed with this object.
+    public init(adopting descriptor: Int) {
+        number = Int32(descriptor)
+        path = "descriptor \(descriptor)"
+    }
+
+    /// The number of the open file, which stays this object's.
+    public var descriptor: Int { Int(number) }
 
     /// Opens a file for reading.
     public static func reading(_ path: String) throws(FileProblem) -> DiskFile { try DiskFile(path, O_RDONLY) }
@@ -128,12 +137,12 @@ public final class DiskFile {
         try DiskFile(path, O_WRONLY | O_CREAT | O_TRUNC)
     }
 
-    deinit { close(descriptor) }
+    deinit { close(number) }
 
     /// How long it is.
     public func size() throws(FileProblem) -> Int {
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw FileProblem(path) }
+        guard fstat(number, &status) == 0 else { throw FileProblem(path) }
         return Int(status.st_size)
     }
 
@@ -141,7 +150,7 @@ public final class DiskFile {
     public func read(upTo count: Int) throws(FileProblem) -> [UInt8] {
         var result = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            repeat { result = readBytes(descriptor, buffer.baseAddress, count) } while result < 0 && errno == EINTR
+            repeat { result = readBytes(number, buffer.baseAddress, count) } while result < 0 && errno == EINTR
             filled = max(0, result)
         }
         if result < 0 { throw FileProblem(path) }
@@ -150,7 +159,7 @@ public final class DiskFile {
 
     /// Adds bytes at its end.
     public func write(_ bytes: [UInt8]) throws(FileProblem) {
-        if !writeAll(bytes, to: descriptor) { throw FileProblem(path) }
+        if !writeAll(bytes, to: number) { throw FileProblem(path) }
     }
 
     /// Gives it another name, in place of a file that may have it.
@@ -186,6 +195,9 @@ var inputIsInteractive: Bool {
     let kind = status.st_mode & S_IFMT
     return kind == S_IFIFO || kind == S_IFSOCK || inputIsTerminal
 }
+
+/// The user whose rights this process has.
+public var ownUser: Int { Int(geteuid()) }
 
 /// Ends the program.
 public func leave(status: Int32) -> Never { exit(status) }
