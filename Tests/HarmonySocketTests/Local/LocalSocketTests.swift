@@ -124,6 +124,8 @@ import Testing
             _ = try await answer { socket.setExtraOptions(ExtraOptionsBase(socketTimeout: .zero), completion: $0) }
                 .get()
             #expect(try await answer { socket.getExtraOptions(completion: $0) }.get().socketTimeout == .zero)
+            try await socket.setExtraOptions(ExtraOptionsBase(reuseAddress: true))
+            #expect(try await socket.getExtraOptions().reuseAddress == true)
             let error = await failure { () async throws(SocketError) in
                 try await socket.setExtraOptions(ExtraOptionsBase(sendBufferSize: -1))
             }
