@@ -13,6 +13,7 @@ let arguments = Arguments(
           --mode MODE      echo what comes, discard it, or discard it and send characters: chargen (echo)
           --style STYLE    async, callback or events (events)
           --loops N        threads that serve the clients (1)
+          --log YES|NO     a line on standard error for what happens to each socket (no)
 
         Prints "listening on ADDRESS:PORT" when it is ready. Ends on Ctrl-C, on SIGTERM, and at the end of standard
         input if that is a terminal or a pipe.
@@ -23,11 +24,16 @@ let mode = arguments.choice("--mode", default: Mode.echo)
 let style = arguments.choice("--style", default: Style.events)
 let loops = arguments.number("--loops", in: 1...1024, default: 1)
 
-let server = TCPSocketServer(group: SocketEventLoopGroup(count: loops))
+let group = SocketEventLoopGroup(count: loops)
+if arguments.isYes("--log") {
+    group.observer = SocketObserver { report in note("\(report)\n") }
+}
+let server = TCPSocketServer(group: group)
 server.on(.error) { error in
     // A client that is gone, in the middle of something or not, is nothing that anybody needs to hear of.
     if error.kind != .connectionReset { complain("\(error)") }
 }
+let stop = StopRequest(endOfInput: true)
 do {
     // The main thread only waits. What follows runs on the server's loop, and nothing on Swift's own threads: a server
     // that nobody talks to sleeps.
@@ -41,7 +47,7 @@ do {
         case .callback: serveWithCallbacks(server, mode)
         case .async: Task(executorPreference: server.eventLoop) { try await serveWithTasks(server, mode) }
         }
-        await stopRequest(endOfInput: true)
+        await stop.wait()
         await server.close()
     }
 } catch {
