@@ -119,7 +119,7 @@ extension StreamDriver {
     /// Takes over the descriptor and the registration of the attempt that won. False when the socket was closed
     /// meanwhile; then both are left to the caller.
     private func open(_ connected: ConnectionAttempt.Connected, peer: SocketAddress) -> Bool {
-        self.peer = peer
+        fixedPeer = peer
         let isWanted = state.withLock { state in
             guard state.life.open() else { return false }
             state.descriptor.adopt(OwnedDescriptor(adopting: connected.number))

@@ -19,8 +19,10 @@ package final class StreamDriver: LoopClient, SocketDriver {
     nonisolated(unsafe) private var isServicing = false
     nonisolated(unsafe) package var isLeftOver = false
     nonisolated(unsafe) var connector: Connector?
-    /// The peer's address: set before the socket is open, and not changed again.
-    @exclusivity(unchecked) nonisolated(unsafe) package internal(set) var peer = SocketAddress.none
+    /// The peer's address. Computed: other modules' reads of a stored property are checked for exclusive access.
+    package var peer: SocketAddress { fixedPeer }
+    // Set before the socket is open, and not changed again.
+    @exclusivity(unchecked) nonisolated(unsafe) var fixedPeer = SocketAddress.none
     // Set before the serving task makes its first call.
     @exclusivity(unchecked) nonisolated(unsafe) package var servingTask: ServingTask?
 
@@ -51,7 +53,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         settings: StreamSettings.Shared, listener: ListenerDriver? = nil
     ) {
         self.init(group: group, listener: listener)
-        self.peer = peer
+        fixedPeer = peer
         var descriptor: OwnedDescriptor? = consume descriptor
         state.withLock { state in
             if let descriptor = descriptor.take() { state.descriptor.adopt(descriptor) }

@@ -267,12 +267,6 @@ struct StreamState: ~Copyable {
         while let reader = readers.popFirst() { end(reader, with: failure, &endings) }
     }
 
-    /// A reader waits: behind the others, or first again.
-    mutating func add(_ reader: Waiting<Reader>, atFront: Bool) {
-        if reader.deadline != .never { mayExpire = true }
-        if atFront { readers.prepend(reader) } else { readers.append(reader) }
-    }
-
     /// A reader waits no longer. A handler hears so in the order of events.
     mutating func end(_ reader: Waiting<Reader>, with failure: Failure, _ endings: inout Endings) {
         switch reader.waiter {
