@@ -13,6 +13,7 @@ let arguments = Arguments(
           --mode MODE      echo what comes, discard it, or discard it and send characters: chargen (echo)
           --style STYLE    async, callback or events (events)
           --loops N        threads that serve the clients (1)
+          --share YES|NO   let other servers that do so too have the same port (no)
           --log YES|NO     a line on standard error for what happens to each socket (no)
 
         Prints "listening on ADDRESS:PORT" when it is ready. Ends on Ctrl-C, on SIGTERM, and at the end of standard
@@ -23,6 +24,7 @@ let address = NetAddress(
 let mode = arguments.choice("--mode", default: Mode.echo)
 let style = arguments.choice("--style", default: Style.events)
 let loops = arguments.number("--loops", in: 1...1024, default: 1)
+let isShared = arguments.isYes("--share")
 
 let group = SocketEventLoopGroup(count: loops)
 if arguments.isYes("--log") {
@@ -39,7 +41,7 @@ do {
     // that nobody talks to sleeps.
     try server.eventLoop.run {
         // What is set on the server holds for the connections that it accepts.
-        try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true))
+        try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true, reusePort: isShared))
         try await server.listen(address, backlog: 4096)
         say("listening on \(try await server.getLocalAddress())")
         switch style {
