@@ -7,11 +7,14 @@ import Testing
 struct CancellationRaceTests {
     private static var scale: Int { ProcessFacts.isFullRun ? 10 : 1 }
 
-    /// Starts a call, cancels it at a random point, and waits for its one end: nil when it was cancelled.
+    /// Starts a call, mostly without a time-out, cancels it at a random point, and waits for its one end: nil when it was
+    /// cancelled or timed out.
     private static func cancelled<Value: Sendable>(
-        _ random: inout SplitMix, _ call: @escaping @Sendable () async throws -> Value
+        _ random: inout SplitMix, _ call: @escaping @Sendable (_ timeout: Duration?) async throws -> Value
     ) async throws -> Value? {
-        let task = Task { try await call() }
+        let timeouts: [Duration?] = [nil, nil, nil, .microseconds(50), .zero]
+        let timeout = timeouts.randomElement(using: &random) ?? nil
+        let task = Task { try await call(timeout) }
         switch Int.random(in: 0..<8, using: &random) {
         case 0: break
         case 1...5: for _ in 0..<Int.random(in: 0..<12, using: &random) { await Task.yield() }
@@ -21,25 +24,27 @@ struct CancellationRaceTests {
         do {
             return try await within { try await task.value }
         } catch let error as SocketError {
-            guard error.kind == .cancelled else { throw error }
+            guard error.kind == .cancelled || timeout != nil && error.kind == .timedOut else { throw error }
             return nil
         }
     }
 
     /// One of the ways to receive. What it brings is all that it takes.
-    private static func receive(_ way: Int, from socket: TCPSocketConnection) async throws -> [UInt8] {
+    private static func receive(
+        _ way: Int, from socket: TCPSocketConnection, _ timeout: Duration?
+    ) async throws -> [UInt8] {
         switch way {
-        case 0: return try await socket.receive()?.message ?? []
-        case 1: return try await socket.receive(upTo: 3) ?? []
-        case 2: return try await socket.receive(exactly: 7) ?? []
+        case 0: return try await socket.receive(timeout: timeout)?.message ?? []
+        case 1: return try await socket.receive(upTo: 3, timeout: timeout) ?? []
+        case 2: return try await socket.receive(exactly: 7, timeout: timeout) ?? []
         case 3:
             var block = [UInt8](repeating: 0, count: 5)
-            let count = try await socket.receive(into: &block)
+            let count = try await socket.receive(into: &block, timeout: timeout)
             return Array(block[..<count])
         case 4:
-            _ = try await socket.peek(upTo: 4)
+            _ = try await socket.peek(upTo: 4, timeout: timeout)
             return []
-        case 5: return try await socket.receive(until: [0], maxLength: 4096) ?? []
+        case 5: return try await socket.receive(until: [0], maxLength: 4096, timeout: timeout) ?? []
         case 6:
             for try await message in socket.messages { return message.message }
             // Cancelled, an iteration that has nothing ends by an error, so this is the end.
@@ -88,8 +93,8 @@ struct CancellationRaceTests {
                 var received: [UInt8] = []
                 for _ in 0..<calls {
                     let way = Int.random(in: 0..<8, using: &random)
-                    let bytes = try await CancellationRaceTests.cancelled(&random) {
-                        try await CancellationRaceTests.receive(way, from: connection)
+                    let bytes = try await CancellationRaceTests.cancelled(&random) { timeout in
+                        try await CancellationRaceTests.receive(way, from: connection, timeout)
                     }
                     received += bytes ?? []
                     taken.withLock { $0 = received.count }
@@ -169,8 +174,8 @@ struct CancellationRaceTests {
                         group.addTask {
                             var random = SplitMix(UInt64(lane))
                             for _ in 0..<calls {
-                                let connection = try await CancellationRaceTests.cancelled(&random) {
-                                    try await server.accept()
+                                let connection = try await CancellationRaceTests.cancelled(&random) { timeout in
+                                    try await server.accept(timeout: timeout)
                                 }
                                 if let connection { answer(connection) }
                                 outcomes.withLock { outcomes in
