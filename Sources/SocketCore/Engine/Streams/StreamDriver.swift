@@ -9,6 +9,8 @@ package final class StreamDriver: LoopClient, SocketDriver {
     private let group: EventLoopGroup
     /// Who accepted it, and counts it until it has ended.
     private let listener: ListenerDriver?
+    /// Nil when nobody observes it.
+    package let observed: Observed?
     let state = Lock(StreamState())
 
     // On the loop only.
@@ -41,6 +43,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
     package init(group: EventLoopGroup, listener: ListenerDriver? = nil) {
         self.group = group
         self.listener = listener
+        observed = if let listener { listener.observed?.another() } else { group.observe() }
         loop = group.next()
     }
 
@@ -264,14 +267,18 @@ package final class StreamDriver: LoopClient, SocketDriver {
         token = nil
         if let timer { loop.cancelTimer(timer) }
         timer = nil
-        state.withLock { state in
+        if let observed { tellClosed(observed, number) }
+        let (endings, isDetached) = state.withLock { state in
             var endings = StreamState.Endings()
+            let isDetached = state.detacher != nil && !state.descriptor.withhold()
             // The last user closes it: here, unless another thread is in the middle of a call.
-            _ = state.descriptor.retire()
+            if state.detacher == nil { _ = state.descriptor.retire() }
             state.endFinishers(with: .aborted(), &endings)
             state.endClosers(&endings)
-            return endings
-        }.perform()
+            return (endings, isDetached)
+        }
+        if isDetached { surrender() }
+        endings.perform()
         listener?.connectionEnded(self)
     }
 
