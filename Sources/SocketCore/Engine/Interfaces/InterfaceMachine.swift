@@ -8,6 +8,7 @@ package struct InterfaceMachine: Sendable {
         case went(InterfaceRecord)
         /// Its name, flags, MTU or hardware address.
         case changed(InterfaceRecord, before: InterfaceRecord)
+        /// Of the interface as it is afterwards; so it is with `lost`.
         case gained(InterfaceRecord.Address, InterfaceRecord)
         case lost(InterfaceRecord.Address, InterfaceRecord)
     }
@@ -43,25 +44,27 @@ package struct InterfaceMachine: Sendable {
         case .linkGone(let index):
             return known.removeValue(forKey: index).map { [.went($0)] } ?? []
         case .address(let address, let index):
-            guard let before = known[index] else { return [] }
-            var record = before
-            if let place = record.addresses.firstIndex(where: address.isSame(as:)) {
+            return take(index) { record in
+                guard let place = record.addresses.firstIndex(where: address.isSame(as:)) else {
+                    record.addresses.append(address)
+                    return (nil, address)
+                }
+                let before = record.addresses[place]
+                if before == address { return (nil, nil) }
                 record.addresses[place] = address
-            } else {
-                record.addresses.append(address)
+                return (before, address)
             }
-            return replace(before, with: record)
         case .addressGone(let address, let index):
-            guard let before = known[index] else { return [] }
-            var record = before
-            record.addresses.removeAll(where: address.isSame(as:))
-            return replace(before, with: record)
+            return take(index) { record in
+                let place = record.addresses.firstIndex(where: address.isSame(as:))
+                return (place.map { record.addresses.remove(at: $0) }, nil)
+            }
         case .done, .refused, .incomplete:
             return []
         }
     }
 
-    /// What is different in a new list, which takes the place of what was known.
+    /// What is different in a new list, which takes the place of what was known. What goes is told before what comes.
     package mutating func replace(with current: [InterfaceRecord]) -> [Change] {
         let indexes = Set(current.map(\.index))
         var changes: [Change] = []
@@ -80,22 +83,24 @@ package struct InterfaceMachine: Sendable {
         return changes
     }
 
-    /// What goes is told before what comes, and each change of an address with the interface as it is then.
     private mutating func replace(_ before: InterfaceRecord, with after: InterfaceRecord) -> [Change] {
-        var changes: [Change] = []
-        var record = before
-        for address in before.addresses where !after.addresses.contains(address) {
-            record.addresses.removeAll { $0 == address }
-            changes.append(.lost(address, record))
-        }
+        known[after.index] = after
+        let (old, new) = (Set(before.addresses), Set(after.addresses))
+        var changes: [Change] = before.addresses.filter { !new.contains($0) }.map { .lost($0, after) }
         var bare = after
-        bare.addresses = record.addresses
-        if bare != record { changes.append(.changed(bare, before: record)) }
-        for address in after.addresses where !before.addresses.contains(address) {
-            bare.addresses.append(address)
-            changes.append(.gained(address, bare))
-        }
-        known[after.index] = bare
-        return changes
+        bare.addresses = before.addresses
+        if bare != before { changes.append(.changed(after, before: before)) }
+        return changes + after.addresses.filter { !old.contains($0) }.map { .gained($0, after) }
+    }
+
+    /// Changes the addresses of an interface where they are: there may be thousands.
+    private mutating func take(
+        _ index: UInt32,
+        _ body: (inout InterfaceRecord) -> (lost: InterfaceRecord.Address?, gained: InterfaceRecord.Address?)
+    ) -> [Change] {
+        guard var record = known.removeValue(forKey: index) else { return [] }
+        let (lost, gained) = body(&record)
+        known[index] = record
+        return (lost.map { [.lost($0, record)] } ?? []) + (gained.map { [.gained($0, record)] } ?? [])
     }
 }

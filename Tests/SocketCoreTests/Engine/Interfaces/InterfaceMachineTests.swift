@@ -66,7 +66,8 @@ import Testing
             [.gained(wide, record(2, "eth0", .up, [one, wide]))], [record(2, "eth0", .up, [one, wide])]),
         Row(
             "the same with a broadcast address takes its place", [record(2, "eth0", .up, [one])],
-            .address(broad, index: 2), [.lost(one, record()), .gained(broad, record(2, "eth0", .up, [broad]))],
+            .address(broad, index: 2),
+            [.lost(one, record(2, "eth0", .up, [broad])), .gained(broad, record(2, "eth0", .up, [broad]))],
             [record(2, "eth0", .up, [broad])]),
         Row("an address of nobody", [record()], .address(one, index: 9), []),
         Row(
@@ -96,8 +97,8 @@ import Testing
         #expect(
             machine.replace(with: after) == [
                 .went(before[2]),
-                .lost(Self.one, Self.record(2, "eth0", .up, [Self.two])),
-                .changed(Self.record(2, "wan", [], [Self.two]), before: Self.record(2, "eth0", .up, [Self.two])),
+                .lost(Self.one, after[1]),
+                .changed(after[1], before: before[1]),
                 .gained(Self.wide, after[1]),
                 .came(after[2]),
             ])
