@@ -4,7 +4,8 @@ internal import SocketCore
 extension UDPSocket {
     /// Joins a group, to receive what is sent to it and the socket's port: from whoever sends, or from one `source` only
     /// (source-specific multicast, RFC 4607), which may be done for several sources. When it returns, the kernel has joined
-    /// (RFC 3678); routers and switches hear of it a moment later. A socket hears no group but those that it has joined.
+    /// (RFC 3678); routers and switches hear of it a moment later. A socket hears no group but those that it has joined; of an IPv6
+    /// group, on Linux, also what comes over other interfaces on which somebody else has joined it.
     ///
     /// Without an `interface`, the system takes the one of its route to the group; on a machine with several it is better
     /// named. The zone of an IPv6 group (`ff02::1%eth0`) names it too. Bind the socket first, to `0.0.0.0` or `::`: bound to
