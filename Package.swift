@@ -43,6 +43,8 @@ let package = Package(
         example("port-forwarder"),
         example("file-send"),
         example("file-receive"),
+        example("interfaces"),
+        example("discover"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),

@@ -10,6 +10,8 @@
 #include "address.h"
 #include "bytes.h"
 #include "errors.h"
+#include "interfaces.h"
+#include "multicast.h"
 #include "options.h"
 #include "polling.h"
 #include "sockets.h"
