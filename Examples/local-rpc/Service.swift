@@ -6,16 +6,18 @@ struct Service {
     let folder: String
     let user: Int
 
-    func run(at address: LocalAddress) async throws {
+    func run(at address: LocalAddress) throws {
         let server = LocalSocketServer()
         server.on(.error) { if $0.kind != .connectionReset { complain("\($0)") } }
-        // Others cannot even connect; and what an earlier run left behind when it was killed is in nobody's way.
-        try await server.listen(address, permissions: 0o600, removesStaleFile: true)
-        say("listening on \(address)")
-        let serving = Task(executorPreference: server.eventLoop) { try await server.serve(answer) }
-        await stopRequest(endOfInput: true)
-        await server.close()
-        serving.cancel()
+        let stop = StopRequest(endOfInput: true)
+        try server.eventLoop.run {
+            // Others cannot even connect; and what an earlier run left behind when it was killed is in nobody's way.
+            try await server.listen(address, permissions: 0o600, removesStaleFile: true)
+            say("listening on \(address)")
+            Task(executorPreference: server.eventLoop) { try await server.serve(answer) }
+            await stop.wait(on: server.eventLoop)
+            await server.close()
+        }
     }
 
     @Sendable private func answer(_ client: LocalSocketConnection) async throws {

@@ -33,13 +33,11 @@ do {
         let service = Service(
             folder: arguments.text("--folder", default: "."),
             user: arguments.number("--user", in: 0...Int(UInt32.max), default: ownUser))
-        try await service.run(at: address)
+        try service.run(at: address)
     case .call:
-        try await call(
-            Request(
-                method: arguments.choice("--method", default: Request.Method.echo),
-                argument: arguments.text("--argument")),
-            at: address)
+        let request = Request(
+            method: arguments.choice("--method", default: Request.Method.echo), argument: arguments.text("--argument"))
+        try SocketEventLoopGroup.shared.next().run { try await call(request, at: address) }
     }
 } catch {
     fail("\(error)")

@@ -49,13 +49,11 @@ extension LocalSocket {
     public static func pair(
         type: LocalSocketType = .stream, group: SocketEventLoopGroup = .shared
     ) throws(SocketError) -> (LocalSocket, LocalSocket) {
-        switch LocalCalls.pair(type.kind) {
-        case .failure(let error): throw SocketError(.system(error, .socketPair), .makePair)
-        case .success(let (first, second)):
-            return (
-                LocalSocket(taking: first, type.kind, .init(local: []), group),
-                LocalSocket(taking: second, type.kind, .init(local: []), group)
-            )
+        do throws(Failure) {
+            let (first, second) = try StreamDriver.localPair(type.kind, group: group.core)
+            return (LocalSocket(driver: first), LocalSocket(driver: second))
+        } catch {
+            throw SocketError(error, .makePair)
         }
     }
 
@@ -64,25 +62,18 @@ extension LocalSocket {
     /// It owns the descriptor from here on, and closes it when it is closed: nobody else may. It becomes nonblocking and
     /// close-on-exec, the first also for other processes that share the socket. Nothing is read before it is used.
     ///
+    /// `unread` is what was read of the connection before, as `detach()` returns it: it comes before everything else.
+    ///
     /// - Throws: `.invalidArgument` for the field `descriptor`, whose `message` says why: it is not open, not a socket,
     ///   neither a stream nor a seqpacket socket, not local, or not connected. It then stays the caller's, as it was.
-    public convenience init(adopting descriptor: Int, group: SocketEventLoopGroup = .shared) throws(SocketError) {
+    public convenience init(
+        adopting descriptor: Int, unread: [UInt8] = [], group: SocketEventLoopGroup = .shared
+    ) throws(SocketError) {
         let number = Int32(exactly: descriptor) ?? -1
         do throws(Failure) {
-            let (peer, kind) = try Adoption.prepareConnection(number, isLocal: true)
-            self.init(taking: number, kind, peer, group)
+            self.init(driver: try StreamDriver(group: group.core, adopting: number, isLocal: true, unread: unread))
         } catch {
             throw SocketError(error, .adopt)
         }
-    }
-
-    private convenience init(
-        taking number: Int32, _ kind: SocketCalls.Kind, _ peer: SocketAddress, _ group: SocketEventLoopGroup
-    ) {
-        self.init(
-            driver: StreamDriver(
-                group: group.core, adopting: OwnedDescriptor(adopting: number), peer: peer, settings: .standard,
-                local: LocalStream(kind)))
-        stream.driver.startWatchingWhenUsed()
     }
 }

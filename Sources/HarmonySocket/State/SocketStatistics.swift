@@ -16,6 +16,22 @@ public struct SocketStatistics: Sendable, Hashable, Codable {
     public let age: Duration?
 }
 
+extension SocketStatistics {
+    fileprivate init(_ counts: StreamCounts, queued: Int) {
+        let end = counts.closed == .never ? Instant.now : counts.closed
+        self.init(
+            bytesReceived: Int(clamping: counts.bytesReceived), bytesSent: Int(clamping: counts.bytesSent),
+            messagesReceived: Int(clamping: counts.messagesReceived), messagesSent: Int(clamping: counts.messagesSent),
+            bytesQueued: queued, age: counts.opened == .never ? nil : end.duration(since: counts.opened))
+    }
+
+    /// Of a connection that has come to its end; nil when there never was one.
+    init?(final counts: StreamCounts) {
+        if counts.opened == .never { return nil }
+        self.init(counts, queued: 0)
+    }
+}
+
 extension StreamSocket {
     /// What has gone through the socket so far, also after close. Any thread, any time; costs next to nothing.
     ///
@@ -27,11 +43,7 @@ extension StreamSocket {
     /// ```
     public var statistics: SocketStatistics {
         let (counts, queued) = stream.driver.counts
-        let end = counts.closed == .never ? Instant.now : counts.closed
-        return SocketStatistics(
-            bytesReceived: Int(clamping: counts.bytesReceived), bytesSent: Int(clamping: counts.bytesSent),
-            messagesReceived: Int(clamping: counts.messagesReceived), messagesSent: Int(clamping: counts.messagesSent),
-            bytesQueued: queued, age: counts.opened == .never ? nil : end.duration(since: counts.opened))
+        return SocketStatistics(counts, queued: queued)
     }
 
     /// The state now, and again each time it changes; ends with the closed state.

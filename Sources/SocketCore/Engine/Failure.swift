@@ -24,6 +24,8 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case option(KernelOption, SystemError)
     /// The option counts only before the socket has an address, and its value would change.
     case optionTooLate(KernelOption)
+    /// A multicast group cannot be joined or left; the field that is at fault, why, and what the system says to that.
+    case membership(Argument, SystemError)
     /// A value that cannot be; the field that holds it, and why.
     case invalidArgument(Argument)
     /// A message is longer than the limit.
@@ -53,6 +55,7 @@ package indirect enum Failure: Error, Sendable, Hashable {
         case packets = "the socket keeps the bounds of messages, so there is no stream of bytes to take a part of"
         case framed = "a framing is set, and part of a message cannot be sent"
         case finished = "our direction has been ended with finish()"
+        case busy = "a send, receive, finish or relay of the socket is under way"
         case notBound = "the socket has no address yet; bind, listen or connect first"
         case taken = "connections go to the connect listener or to serve"
     }

@@ -5,6 +5,8 @@ package final class ListenerDriver: LoopClient, SocketDriver {
     private let makeFace: @Sendable (StreamDriver) -> any AnyObject & Sendable
     /// The kind of its connections, if it is a local socket.
     package let localKind: SocketCalls.Kind?
+    /// Nil when nobody observes it, and so none of its connections.
+    package let observed: Observed?
     let state = Lock(ListenerState())
 
     // On the loop only.
@@ -25,6 +27,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         self.group = group
         self.localKind = localKind
         self.makeFace = makeFace
+        observed = group.observe()
         loop = group.next()
     }
 
@@ -92,11 +95,15 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         switch loop.register(number, for: self) {
         case .success(let token): self.token = token
         case .failure(let error):
-            state.withLock { state in
+            let event = state.withLock { state in
+                let event = EngineEvent.error(.system(error, .epoll), state.local)
                 state.lastError = .system(error, .epoll)
-                state.outbox.emit(.error(.system(error, .epoll), state.local))
+                state.outbox.emit(event)
                 state.phase = .closing
+                state.ending = .failed
+                return event
             }
+            if let observed { tell(observed, event) }
         }
     }
 
@@ -105,6 +112,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         token = nil
         if let timer { loop.cancelTimer(timer) }
         timer = nil
+        if let observed, number != nil { tellClosed(observed) }
         state.withLock { $0.detacher == nil ? $0.boundPath.take() : nil }?.remove()
         let (isDetached, closers) = state.withLock { state in
             defer { state.closers = [] }
@@ -171,6 +179,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         switch SocketCalls.accept(number, from: &peer) {
         case .success(let descriptor):
             _ = OptionCalls.makeCloseAbortive(descriptor.number)
+            observed?.tell(.refused(peer), local: localAddress, peer: peer)
             finish(turn, .connection)
         case .failure(let error): finish(turn, AcceptMachine.Outcome(error), error)
         }
@@ -185,6 +194,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
             let connection = StreamDriver(
                 group: group, adopting: descriptor, peer: peer, settings: settings, listener: self,
                 local: localKind.map(LocalStream.init))
+            if let observed { connection.tellOpened(.accepted(by: observed.number)) }
             var isLate = false
             finish(turn, .connection, isLent: isForCaller) { state in
                 isLate = state.add(connection)
@@ -202,11 +212,13 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         _ turn: AcceptMachine.Turn, _ outcome: AcceptMachine.Outcome, _ error: SystemError? = nil, isLent: Bool = false,
         _ note: (inout ListenerState) -> Void = { _ in }
     ) {
-        let (didClear, mustTurn) = state.withLock { state in
+        let (didClear, event, mustTurn) = state.withLock { state in
             if isLent { _ = state.descriptor.giveBack() }
             note(&state)
-            return (state.finish(turn, outcome, error), state.mustTurn)
+            let (didClear, event) = state.finish(turn, outcome, error)
+            return (didClear, event, state.mustTurn)
         }
+        if let observed, let event { tell(observed, event) }
         if didClear { rearm() }
         if mustTurn { requestTurn() }
     }

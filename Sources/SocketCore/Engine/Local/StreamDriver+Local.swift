@@ -35,6 +35,27 @@ extension StreamDriver {
     }
 }
 
+extension StreamDriver {
+    /// Two sockets that are connected to each other.
+    package static func localPair(
+        _ kind: SocketCalls.Kind, group: EventLoopGroup
+    ) throws(Failure) -> (StreamDriver, StreamDriver) {
+        switch LocalCalls.pair(kind) {
+        case .failure(let error): throw .system(error, .socketPair)
+        case .success(let (first, second)): return (localEnd(first, kind, group), localEnd(second, kind, group))
+        }
+    }
+
+    private static func localEnd(_ number: Int32, _ kind: SocketCalls.Kind, _ group: EventLoopGroup) -> StreamDriver {
+        let end = StreamDriver(
+            group: group, adopting: OwnedDescriptor(adopting: number), peer: SocketAddress(local: []),
+            settings: .standard, local: LocalStream(kind))
+        end.tellOpened(.adopted)
+        end.startWatchingWhenUsed()
+        return end
+    }
+}
+
 extension LocalStream {
     /// Why such a socket does not send this; nil when it does.
     func refusal(of source: StreamDriver.Source, _ size: Int) -> Failure? {

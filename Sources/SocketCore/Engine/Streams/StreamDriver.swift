@@ -11,6 +11,8 @@ package final class StreamDriver: LoopClient, SocketDriver {
     private let listener: ListenerDriver?
     /// What it has as a local socket, if it is one.
     package let local: LocalStream?
+    /// Nil when nobody observes it.
+    package let observed: Observed?
     let state = Lock(StreamState())
 
     // On the loop only.
@@ -44,6 +46,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         self.group = group
         self.listener = listener
         self.local = local
+        observed = if let listener { listener.observed?.another() } else { group.observe() }
         loop = group.next()
         guard let local else { return }
         state.withLock { state in
@@ -272,15 +275,20 @@ package final class StreamDriver: LoopClient, SocketDriver {
         token = nil
         if let timer { loop.cancelTimer(timer) }
         timer = nil
-        local?.removePath()
-        state.withLock { state in
+        if let observed { tellClosed(observed, number) }
+        // With its descriptor whoever detaches it has its path.
+        if !state.withLock({ $0.detacher != nil }) { local?.removePath() }
+        let (endings, isDetached) = state.withLock { state in
             var endings = StreamState.Endings()
+            let isDetached = state.detacher != nil && !state.descriptor.withhold()
             // The last user closes it: here, unless another thread is in the middle of a call.
-            _ = state.descriptor.retire()
+            if state.detacher == nil { _ = state.descriptor.retire() }
             state.endFinishers(with: .aborted(), &endings)
             state.endClosers(&endings)
-            return endings
-        }.perform()
+            return (endings, isDetached)
+        }
+        if isDetached { surrender() }
+        endings.perform()
         listener?.connectionEnded(self)
     }
 

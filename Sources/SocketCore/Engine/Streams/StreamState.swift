@@ -39,6 +39,11 @@ struct StreamState: ~Copyable {
     private var hasGivenUp = false
     var finishers: [Waiter] = []
     var closers: [Waiter] = []
+    /// Who waits for the descriptor, and then the descriptor.
+    var detacher: Waiter?
+    var detached: StreamDriver.Detached?
+    /// How many relays move what this socket receives and sends.
+    var relays = 0
     /// The family of the address that bind() gave.
     var boundFamily: SocketAddress.Family?
     var connecting: Waiter?
@@ -54,6 +59,8 @@ struct StreamState: ~Copyable {
     var hasLateOptions = false
     /// The descriptor is closed so that the peer sees a reset.
     var wantsReset = false
+    /// How the socket came to its end, or is about to; nil when nothing had begun.
+    private(set) var ending: Ending?
     /// The call that met the error that ends the socket tells of it, so `error` need not.
     var wasFailureReported = false
     var isServingCancelled = false
@@ -235,8 +242,10 @@ struct StreamState: ~Copyable {
     /// an error.
     mutating func takeRequest(peer: SocketAddress? = nil) -> Endings {
         var endings = Endings()
+        let isFresh = life.phase == .fresh
         guard let request = life.takeRequest() else { return endings }
         counts.closed = .now
+        if !isFresh { ending = Ending(request, isPeers: read.hasEnded && !write.isFinishing) }
         let isConnecting = connecting != nil
         endings.add(connecting.take(), life.failure ?? .aborted())
         switch request {
@@ -257,6 +266,7 @@ struct StreamState: ~Copyable {
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: failure, &endings)
             if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, peer)) }
+        case .detach: break
         }
         return endings
     }
@@ -451,6 +461,18 @@ struct StreamState: ~Copyable {
         counts.opened = .now
         write.open()
         noteActivity()
+    }
+}
+
+extension Ending {
+    /// `isPeers`: the peer had ended its direction, and we had not.
+    fileprivate init(_ request: LifecycleMachine.CloseRequest, isPeers: Bool) {
+        switch request {
+        case .flush: self = isPeers ? .peer : .local
+        case .reset: self = .reset
+        case .failed: self = .failed
+        case .detach: self = .detached
+        }
     }
 }
 

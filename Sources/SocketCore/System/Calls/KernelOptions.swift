@@ -18,6 +18,8 @@ package enum KernelOption: String, Sendable, Hashable, CaseIterable {
     case typeOfService, ipv6Only
     /// The index of the interface; 0 is any.
     case interface
+    /// Of datagrams to groups: hops, whether this machine hears them too, and the index of the interface; 0 is by route.
+    case multicastTTL, multicastLoopback, multicastInterface
 
     /// It counts when the socket gets its address or its peer, and not later.
     package var mustComeFirst: Bool {
@@ -50,6 +52,9 @@ package enum KernelOption: String, Sendable, Hashable, CaseIterable {
             case .typeOfService: CSOCKET_OPTION_TYPE_OF_SERVICE
             case .ipv6Only: CSOCKET_OPTION_IPV6_ONLY
             case .interface: CSOCKET_OPTION_INTERFACE
+            case .multicastTTL: CSOCKET_OPTION_MULTICAST_TTL
+            case .multicastLoopback: CSOCKET_OPTION_MULTICAST_LOOPBACK
+            case .multicastInterface: CSOCKET_OPTION_MULTICAST_INTERFACE
             }
         return Int32(option)
     }
