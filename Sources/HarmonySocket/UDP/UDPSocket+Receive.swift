@@ -96,7 +96,8 @@ public struct DatagramMessages: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> SocketMessageInfo? {
-            try await socket.next(.next)?.first
+            if let datagram = socket.driver.takeNext() { return SocketMessageInfo(datagram) }
+            return try await socket.next(.next)?.first
         }
     }
 }

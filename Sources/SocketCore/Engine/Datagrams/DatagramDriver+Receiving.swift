@@ -19,6 +19,9 @@ extension DatagramDriver {
         }
     }
 
+    /// The next datagram, if it has been read already, nobody is before the caller, and the loop need not look at others.
+    package func takeNext() -> Datagram? { state.withLock { $0.takeNextKept() } }
+
     /// The next datagrams, at least one.
     package func receive(_ wish: Wish, timeout: Duration?) async throws(Failure) -> [Datagram] {
         var isNext = false

@@ -15,8 +15,11 @@ extension DatagramDriver {
     // MARK: One
 
     /// Sends one datagram, to the connected peer if there is no destination; returns when the kernel has taken it.
+    @inline(__always)
     package func send(_ bytes: [UInt8], to destination: SocketAddress?, timeout: Duration?) async throws(Failure) {
         let (outcome, hasBound) = bindAndBegin(destination) { beginSend(bytes, destination) }
+        // The ordinary end, without another async call.
+        if case .sent(mustYield: false) = outcome, !hasBound { return }
         let failure = await finish(outcome, timeout)
         // Whatever became of the datagram, the listeners of "listening" come first.
         if hasBound { await deliverPending() }

@@ -67,6 +67,7 @@ struct DatagramState: ~Copyable {
     private var hasEmittedClose = false
     private var lastTicket: UInt64 = 0
     private var servedInARow = 0
+    private static let servedInARowLimit = 64
 
     mutating func nextTicket() -> Ticket {
         lastTicket += 1
@@ -76,7 +77,7 @@ struct DatagramState: ~Copyable {
     /// Counts what a task was served without having to wait. Returns whether it has had its share of the loop.
     mutating func servedAtOnce() -> Bool {
         servedInARow += 1
-        guard servedInARow >= 64 else { return false }
+        guard servedInARow >= DatagramState.servedInARowLimit else { return false }
         servedInARow = 0
         return true
     }
@@ -172,6 +173,19 @@ struct DatagramState: ~Copyable {
         guard phase == .bound else { return }
         for datagram in datagrams { kept.append(datagram) }
         read.keep(kept.count, isUntried: true)
+    }
+
+    /// Takes out the oldest datagram that was kept, for somebody who is the only one to want it and has not been served
+    /// too often.
+    mutating func takeNextKept() -> Datagram? {
+        guard !kept.isEmpty, readers.isEmpty, !read.isReading, !outbox.hasListener(.message),
+            servedInARow < DatagramState.servedInARowLimit
+        else { return nil }
+        servedInARow += 1
+        let datagram = kept.popFirst()
+        kept.shrink()
+        read.keep(kept.count, isUntried: true)
+        return datagram
     }
 
     /// Takes out the oldest datagrams that were kept.
