@@ -35,7 +35,8 @@ package final class DatagramDriver: LoopClient, SocketDriver {
 
     package func ready(_ events: PollEvents) {
         let step = state.withLock { state in
-            state.read.ready(events.intersection([.readable]))
+            // After an error too: it may have ended a read early, and a level-triggered poller has stopped watching.
+            if !events.isDisjoint(with: [.readable, .error]) { state.read.ready(.readable) }
             state.write.ready(events)
             if events.contains(.error) { state.hasErrors = true }
             return state.step(mayRead: true)
