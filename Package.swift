@@ -37,6 +37,7 @@ let package = Package(
         example("tcp-client"),
         example("udp-echo-server"),
         example("udp-client"),
+        example("udp-meter"),
         example("chat-server"),
         example("line-server"),
         example("http-get"),

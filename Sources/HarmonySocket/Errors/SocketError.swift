@@ -54,6 +54,8 @@ public struct SocketError: Error, Sendable {
         case incomplete
         /// What came is no message of the framing.
         case malformed
+        /// The send queue is as long as it may be; see `sendQueueLimit`.
+        case queueFull
         /// The process or the system has no descriptor left.
         case tooManyOpenFiles
         /// Descriptors came with a message of a local socket that there was no room for; they are closed.
@@ -111,6 +113,7 @@ public struct SocketError: Error, Sendable {
         case .invalidState: .invalidState
         case .invalidArgument: .invalidArgument
         case .tooLong: .messageTooLong
+        case .queueFull: .queueFull
         case .incomplete, .fileCut: .incomplete
         case .malformed: .malformed
         case .descriptorsLost: .descriptorsLost
