@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "address_private.h"
+#include "local.h"
 
 #if defined(__linux__)
 #include <linux/errqueue.h>
@@ -93,9 +94,20 @@ static receive_batch *make_batch(void) {
     return batch;
 }
 
+static void close_descriptors(const struct cmsghdr *header) {
+    size_t count = 0;
+    int lost = 0;
+    csocket_parse_descriptors(header, header->cmsg_len, NULL, 0, &count, &lost);
+}
+
 static void read_control(struct msghdr *message, csocket_incoming *item) {
     for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
         const void *data = CMSG_DATA(header);
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+            // Nobody asked a local peer for descriptors.
+            close_descriptors(header);
+            continue;
+        }
         if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
             memcpy(&info, data, sizeof info);
@@ -134,9 +146,17 @@ static void read_control(struct msghdr *message, csocket_incoming *item) {
     }
 }
 
+// The name of a local sender stays where it is until the next call of the thread.
+static void name_local_source(const struct sockaddr_un *name, csocket_address *source) {
+    if (source->port > sizeof name->sun_path) source->port = sizeof name->sun_path;
+    if (source->port > 0 && name->sun_path[0] != 0) source->port = (uint16_t)strnlen(name->sun_path, source->port);
+    source->low = (uint64_t)(uintptr_t)name->sun_path;
+}
+
 static void read_message(struct mmsghdr *filled, csocket_incoming *item) {
     struct msghdr *message = &filled->msg_hdr;
     csocket_address_from_native(message->msg_name, message->msg_namelen, &item->source);
+    if (item->source.family == CSOCKET_FAMILY_LOCAL) name_local_source(message->msg_name, &item->source);
     item->count = filled->msg_len;
     item->segment = 0;
     item->destination.family = CSOCKET_FAMILY_NONE;

@@ -21,7 +21,7 @@ typedef struct {
     const void *bytes;
     size_t count;
     size_t segment;  // not 0: several datagrams of this size, of which the last may be shorter
-    csocket_address source;
+    csocket_address source;  // a local one with its name, until the next call
     csocket_address destination;  // of no family unless the socket has CSOCKET_OPTION_PACKET_INFO
     uint32_t interface;           // 0 unless the socket has CSOCKET_OPTION_PACKET_INFO
     uint8_t is_truncated;

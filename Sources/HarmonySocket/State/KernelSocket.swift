@@ -30,8 +30,3 @@ extension StreamServer {
         KernelHandle(driver: driver, socketType: driver.localKind == nil ? .tcp : .local)
     }
 }
-
-extension UDPSocket: KernelSocket {
-    /// The engine's part of this socket, whatever its kind. Of no use outside of the library.
-    public var kernel: KernelHandle { KernelHandle(driver: driver, socketType: .udp) }
-}

@@ -40,28 +40,6 @@ extension UDPSocket {
             throw SocketError(error, .connect, address.description)
         }
     }
-
-    /// Undoes `connect`: the socket sends to, and receives from, anybody again, at the port that it had. Does nothing to a
-    /// socket that is not connected. Does not wait.
-    ///
-    /// - Throws: `.closed` after close; `.addressInUse` when, on a system that gives the port up meanwhile, somebody was
-    ///   quicker.
-    public func disconnect() async throws(SocketError) { try disconnectNow() }
-
-    /// Undoes `connect`; as the async form.
-    public func disconnect(completion: @escaping @Sendable (Result<Void, SocketError>) -> Void) {
-        let result = Result { () throws(SocketError) in try disconnectNow() }
-        driver.complete { completion(result) }
-    }
-
-    private func disconnectNow() throws(SocketError) {
-        do throws(Failure) {
-            try driver.disconnect()
-        } catch {
-            throw self.error(error, .connect)
-        }
-    }
-
     /// The address that the socket is connected to; nil when it is not.
     public var remoteAddress: NetAddress? { driver.peerAddress.map(NetAddress.init) }
 

@@ -151,6 +151,29 @@ import Testing
         Kernel.close(reader)
     }
 
+    /// What the process has no room for the kernel cuts off (MSG_CTRUNC).
+    @Test func descriptors_withoutRoomInTheProcess_areTold_andNothingLeaks() async throws {
+        await #expect(processExitsWith: .success) {
+            let (first, second) = try LocalSocket.pair()
+            second.descriptorLimit = 100
+            let errors = EventRecorder<SocketError.Kind>()
+            second.on(.error) { errors.record($0.kind) }
+            let (reader, writer) = try RawLocal.pipe()
+            let number = await first.getSocketFd()
+            let fillers = try await useUpDescriptors()
+            RawLocal.send([1], with: [Int32](repeating: Int32(writer), count: 50), to: number)
+            #expect(try await second.receive(timeout: .seconds(20))?.message == [1])
+            try await errors.wait(for: .descriptorsLost)
+            #expect(second.descriptorCount < 50)
+            for filler in fillers { ProcessFacts.closeNothing(filler) }
+            while let descriptor = second.takeDescriptor() { Kernel.close(descriptor) }
+            Kernel.close(writer)
+            #expect(RawLocal.isAbandoned(reader))
+            await first.close()
+            await second.close()
+        }
+    }
+
     // MARK: What cannot be sent
 
     @Test func sends_thatCannotBe_areRefused_andHarmNothing() async throws {

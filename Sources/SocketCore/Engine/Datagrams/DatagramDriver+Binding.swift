@@ -1,17 +1,30 @@
 // Where a datagram socket is, and to whom it speaks.
 extension DatagramDriver {
-    /// Opens, prepares and binds.
-    package func bind(to address: SocketAddress) throws(Failure) {
+    /// Opens, prepares and binds. `wishes`: of a local socket, which without a name gets no address.
+    package func bind(to address: SocketAddress, _ wishes: PathOptions = PathOptions()) throws(Failure) {
+        var path: BoundPath?
+        do throws(Failure) {
+            try bind(to: address, wishes, &path)
+        } catch {
+            path?.remove()
+            throw error
+        }
+        requestTurn()
+    }
+
+    private func bind(
+        to address: SocketAddress, _ wishes: PathOptions, _ path: inout BoundPath?
+    ) throws(Failure) {
         let options = try state.withLock { state throws(Failure) in
             try state.checkFresh()
             return state.options
         }
         let descriptor: OwnedDescriptor
-        switch SocketCalls.open(address.family ?? .v4, .datagram, options, bindTo: address) {
+        switch open(address, options, wishes, &path) {
         case .success(let opened): descriptor = opened
         case .failure(let error): throw Failure(error)
         }
-        let maySegment = DatagramCalls.enableOffload(descriptor.number)
+        let maySegment = isLocal ? false : DatagramCalls.enableOffload(descriptor.number)
         let local = try? SocketCalls.localAddress(descriptor.number).get()
         var owned: OwnedDescriptor? = consume descriptor
         try state.withLock { state throws(Failure) in
@@ -19,13 +32,21 @@ extension DatagramDriver {
             try state.checkFresh()
             if let descriptor = owned.take() { state.descriptor.adopt(descriptor) }
             state.local = local
+            state.boundPath = path
             state.maySegment = maySegment
             state.phase = .bound
             state.counts.opened = .now
             state.noteActivity()
             state.outbox.emit(.listening)
         }
-        requestTurn()
+    }
+
+    private func open(
+        _ address: SocketAddress, _ options: KernelOptions, _ wishes: PathOptions, _ path: inout BoundPath?
+    ) -> Result<OwnedDescriptor, SetupError> {
+        guard isLocal else { return SocketCalls.open(address.family ?? .v4, .datagram, options, bindTo: address) }
+        if address.name == nil { return SocketCalls.open(.local, .datagram, options) }
+        return SocketCalls.openLocal(.datagram, options, bindTo: address, wishes, path: &path)
     }
 
     /// Binds port 0 of the wildcard address of the destination's family, unless the socket is bound. Returns whether it
@@ -67,7 +88,7 @@ extension DatagramDriver {
         let (before, interface) = state.withLock { ($0.localBeforeConnect, $0.options[.interface]) }
         var result = DatagramCalls.disconnect(number)
         // Linux forgets a port that it had chosen itself, and the interface.
-        if case .success = result, let before, (try? SocketCalls.localAddress(number).get())?.port == 0 {
+        if case .success = result, !isLocal, let before, (try? SocketCalls.localAddress(number).get())?.port == 0 {
             result = SocketCalls.bind(number, to: before)
         }
         if let interface { _ = OptionCalls.set(number, .interface, to: interface) }

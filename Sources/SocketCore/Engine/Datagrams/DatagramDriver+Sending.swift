@@ -120,6 +120,7 @@ extension DatagramDriver {
         let (outcome, didClear, mustTurn) = state.withLock { state in
             _ = state.descriptor.giveBack()
             state.noteActivity()
+            if isBlocked { state.noteBlocked() }
             let didClear = state.write.wrote(isBlocked: isBlocked, tick: tick)
             return (outcome(&state), didClear, isBlocked || state.wantsTurnAfterWriting())
         }
@@ -280,7 +281,7 @@ extension DatagramDriver {
         // Several errors may wait, and the queue may have been emptied by the loop between the call and our look at it:
         // so the call is repeated without having found one, too. Bounded, since the error may be this call's own.
         var retries = 0
-        while case .failure(let error) = result, error.isFromNetwork, retries < DatagramDriver.retryLimit {
+        while case .failure(let error) = result, !isLocal, error.isFromNetwork, retries < DatagramDriver.retryLimit {
             let wasFound = takeErrors(number)
             guard wasFound || retries == 0 || error == .connectionRefused else { break }
             retries += 1

@@ -4,6 +4,8 @@ package final class DatagramDriver: LoopClient, SocketDriver {
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
     private let group: EventLoopGroup
+    /// Its peers are on this machine.
+    package let isLocal: Bool
     let state = Lock(DatagramState())
 
     // On the loop only.
@@ -21,9 +23,11 @@ package final class DatagramDriver: LoopClient, SocketDriver {
     private static let deliveryBudget = 32
 
     /// A socket without an address, on a loop of `group`.
-    package init(group: EventLoopGroup) {
+    package init(group: EventLoopGroup, isLocal: Bool = false) {
         self.group = group
+        self.isLocal = isLocal
         loop = group.next()
+        if isLocal { state.withLock { $0.mayNotBeTold = true } }
     }
 
     // MARK: Turns
@@ -115,6 +119,7 @@ package final class DatagramDriver: LoopClient, SocketDriver {
         token = nil
         if let timer { loop.cancelTimer(timer) }
         timer = nil
+        state.withLock { $0.boundPath.take() }?.remove()
         let closers = state.withLock { state in
             _ = state.descriptor.retire()
             defer { state.closers = [] }
@@ -211,6 +216,8 @@ package final class DatagramDriver: LoopClient, SocketDriver {
     /// Empties the error queue, telling each error with the destination it concerns. Returns whether there was one.
     @discardableResult
     func takeErrors(_ number: Int32) -> Bool {
+        // No network, no queue of its errors: asking for one would take a datagram.
+        if isLocal { return false }
         var found = false
         // Bounded: a peer that refuses everything must not keep the loop here.
         for _ in 0..<64 {

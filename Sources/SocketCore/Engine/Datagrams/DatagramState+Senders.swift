@@ -48,6 +48,7 @@ extension DatagramState {
     /// is done waiting, and whether readiness was cleared.
     mutating func endFlush(_ count: Int, _ error: SystemError?, tick: UInt32) -> ([(Waiter, Failure?)], Bool) {
         let isBlocked = error == .wouldBlock
+        if isBlocked { noteBlocked() }
         let refusal = isBlocked ? nil : error
         let (entries, didClear) = write.endFlush(
             done: refusal == nil ? count : count + 1, isBlocked: isBlocked, tick: tick)

@@ -44,6 +44,12 @@ struct DatagramState: ~Copyable {
     var memberships = MembershipMachine()
     var delivery = DeliveryContext.loop
     var local: SocketAddress?
+    /// What is to be removed at the end.
+    var boundPath: BoundPath?
+    /// A local receiver whose queue is full tells nobody but those who are connected to it when there is room (unix(7)).
+    var mayNotBeTold = false
+    /// When to try again because of that.
+    private var retryAt = Instant.never
     var peer: SocketAddress?
     /// Our address before connect(2) narrowed it.
     var localBeforeConnect: SocketAddress?
@@ -201,8 +207,13 @@ struct DatagramState: ~Copyable {
 
     // MARK: Time
 
+    /// The kernel had no room.
+    mutating func noteBlocked() {
+        if mayNotBeTold, peer == nil { retryAt = .now.advanced(by: .milliseconds(2)) }
+    }
+
     private mutating func timerStep() -> Step {
-        var deadline = min(closeDeadline, readers.earliestDeadline)
+        var deadline = min(closeDeadline, readers.earliestDeadline, retryAt)
         for sender in senders { if let waiting = sender.waiting { deadline = min(deadline, waiting.deadline) } }
         if let idleTimeout, phase == .bound { deadline = min(deadline, lastActivity.advanced(by: idleTimeout)) }
         guard deadline < timer, phase != .closed else { return .nothing }
@@ -213,6 +224,10 @@ struct DatagramState: ~Copyable {
     /// Handles what is due; returns those whose operations end.
     mutating func expire(now: Instant) -> [(Waiter, Failure?)] {
         timer = .never
+        if retryAt <= now {
+            retryAt = .never
+            write.ready(.writable)
+        }
         var ended: [(Waiter, Failure?)] = []
         for reader in readers.removeAll(where: { $0.deadline <= now }) {
             ended.append((reader.waiter.waiter, .timedOut()))

@@ -91,7 +91,7 @@ package enum DatagramCalls {
     @inline(__always)
     private static func hand(_ item: csocket_incoming, _ body: (Incoming) -> Void) {
         let bytes = UnsafeRawBufferPointer(start: item.bytes, count: item.count)
-        let source = SocketAddress(native: item.source)
+        let source = SocketAddress(received: item.source)
         let details = details(item)
         guard item.segment > 0, item.segment < item.count else {
             return body(Incoming(bytes: bytes, source: source, details: details))
@@ -122,7 +122,7 @@ package enum DatagramCalls {
     package static func send(
         _ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, to address: SocketAddress
     ) -> SystemResult<Int> {
-        withUnsafePointer(to: address.native) { native in
+        address.withNative { native in
             uninterrupted { csocket_send_to(descriptor, bytes.baseAddress, bytes.count, native) }
         }
     }
@@ -150,11 +150,12 @@ package enum DatagramCalls {
         guard index < items.count else { return call() }
         let datagram = datagrams[datagrams.startIndex + index]
         return datagram.bytes.withUnsafeBytes { bytes in
-            items.initializeElement(
-                at: index,
-                to: csocket_outgoing(
-                    bytes: bytes.baseAddress, count: bytes.count, address: datagram.destination.native))
-            return place(datagrams, in: items, from: index + 1, call)
+            datagram.destination.withNative { address in
+                items.initializeElement(
+                    at: index,
+                    to: csocket_outgoing(bytes: bytes.baseAddress, count: bytes.count, address: address.pointee))
+                return place(datagrams, in: items, from: index + 1, call)
+            }
         }
     }
 

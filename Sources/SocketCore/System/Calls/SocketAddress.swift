@@ -24,6 +24,17 @@ package struct SocketAddress: Sendable {
         self.name = name.isEmpty ? nil : name
     }
 
+    /// The source of a datagram: of a local one the name is copied, since it is there only until the next call.
+    @inline(__always)
+    init(received native: csocket_address) {
+        guard native.family == Family.local.rawValue else {
+            self.init(native: native)
+            return
+        }
+        let start = UnsafeRawPointer(bitPattern: UInt(native.low))
+        self.init(local: Array(UnsafeRawBufferPointer(start: start, count: Int(native.port))))
+    }
+
     /// How many bytes a path may have, and an abstract name with its zero.
     package static func longestName(isAbstract: Bool) -> Int {
         isAbstract ? csocket_longest_abstract_name + 1 : csocket_longest_path

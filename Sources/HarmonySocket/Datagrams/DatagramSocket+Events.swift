@@ -1,6 +1,6 @@
 internal import SocketCore
 
-extension SocketEvent where Socket == UDPSocket, Payload == SocketMessageInfo {
+extension SocketEvent where Socket: DatagramSocket, Payload == SocketMessageInfo {
     /// A datagram arrived. Once for each, empty ones too.
     ///
     /// Several are taken from the kernel with one call, where it can, and told one after the other; what the listeners send
@@ -8,7 +8,7 @@ extension SocketEvent where Socket == UDPSocket, Payload == SocketMessageInfo {
     public static var message: SocketEvent { makeMessage() }
 }
 
-extension SocketEvent where Socket == UDPSocket, Payload == Void {
+extension SocketEvent where Socket: DatagramSocket, Payload == Void {
     /// The socket has an address: bind() succeeded, or the first send did without it.
     public static var listening: SocketEvent { SocketEvent(.listening) }
 
@@ -25,18 +25,18 @@ extension SocketEvent where Socket == UDPSocket, Payload == Void {
     public static var timeout: SocketEvent { SocketEvent(.timeout) }
 }
 
-extension SocketEvent where Socket == UDPSocket, Payload == SocketError {
+extension SocketEvent where Socket: DatagramSocket, Payload == SocketError {
     /// Something failed that no call could report, as an ICMP refusal; the error's address is the destination that it
     /// concerns (on Linux; elsewhere there is none). The socket stays open.
     public static var error: SocketEvent { makeError(.send) }
 }
 
-extension UDPSocket {
+extension DatagramSocket {
     /// Adds a listener, behind those that the event has already. While a listener of `message` exists, pulling fails
     /// with `.invalidState`.
     @discardableResult
     public func on<Payload>(
-        _ event: SocketEvent<UDPSocket, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
+        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
     ) -> SocketListener {
         add(event, once: false, listener)
     }
@@ -44,7 +44,7 @@ extension UDPSocket {
     /// Adds a listener that does not want the payload.
     @discardableResult
     public func on<Payload>(
-        _ event: SocketEvent<UDPSocket, Payload>, _ listener: @escaping @Sendable () -> Void
+        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable () -> Void
     ) -> SocketListener {
         add(event, once: false) { _ in listener() }
     }
@@ -52,7 +52,7 @@ extension UDPSocket {
     /// Adds a listener for the next such event only.
     @discardableResult
     public func once<Payload>(
-        _ event: SocketEvent<UDPSocket, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
+        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
     ) -> SocketListener {
         add(event, once: true, listener)
     }
@@ -60,7 +60,7 @@ extension UDPSocket {
     /// Adds a listener, which does not want the payload, for the next such event only.
     @discardableResult
     public func once<Payload>(
-        _ event: SocketEvent<UDPSocket, Payload>, _ listener: @escaping @Sendable () -> Void
+        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable () -> Void
     ) -> SocketListener {
         add(event, once: true) { _ in listener() }
     }
@@ -72,10 +72,10 @@ extension UDPSocket {
     }
 
     /// Removes all listeners of an event.
-    public func off<Payload>(_ event: SocketEvent<UDPSocket, Payload>) { driver.off(event.kind) }
+    public func off<Payload>(_ event: SocketEvent<Self, Payload>) { driver.off(event.kind) }
 
     private func add<Payload>(
-        _ event: SocketEvent<UDPSocket, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
+        _ event: SocketEvent<Self, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
     ) -> SocketListener {
         let ticket = driver.on(event.kind, once: once, event.bind(listener))
         return SocketListener(ticket: ticket, socket: ObjectIdentifier(driver))

@@ -1,6 +1,6 @@
 internal import SocketCore
 
-extension UDPSocket {
+extension DatagramSocket {
     /// The next datagram (recvmsg(2)). An empty one is a datagram. A `timeout` of nil waits without end; zero does not
     /// wait. Of one that is larger than `limit`, which is not negative, the rest is lost, and `isTruncated` says so.
     ///
@@ -20,7 +20,7 @@ extension UDPSocket {
         upTo limit: Int = 65_536, timeout: Duration? = nil
     ) async throws(SocketError) -> SocketMessageInfo {
         do throws(Failure) {
-            try UDPSocket.check(limit: limit)
+            try DatagramLimit.check(limit)
             return SocketMessageInfo(try await driver.receive(.one, timeout: timeout)[0].prefix(limit))
         } catch {
             throw self.error(error, .receive)
@@ -33,32 +33,13 @@ extension UDPSocket {
         completion: @escaping @Sendable (Result<SocketMessageInfo, SocketError>) -> Void
     ) {
         do throws(Failure) {
-            try UDPSocket.check(limit: limit)
+            try DatagramLimit.check(limit)
             driver.receive(.one, timeout: timeout) { [self] result in
                 completion(result.map { SocketMessageInfo($0[0].prefix(limit)) }.mapError { error($0, .receive) })
             }
         } catch {
             let failure = self.error(error, .receive)
             driver.complete { completion(.failure(failure)) }
-        }
-    }
-
-    private static func check(limit: Int) throws(Failure) {
-        if limit < 0 { throw .invalidArgument(.init("limit", "\(limit) is negative")) }
-    }
-
-    /// What an iteration takes next; nil when the socket is closed.
-    func next(
-        _ wish: DatagramDriver.Wish, isolation actor: isolated (any Actor)? = #isolation
-    ) async throws(SocketError) -> [SocketMessageInfo]? {
-        do throws(Failure) {
-            return try await driver.receive(wish, timeout: nil).map(SocketMessageInfo.init)
-        } catch .closed {
-            return nil
-        } catch .aborted {
-            return nil
-        } catch {
-            throw self.error(error, .receive)
         }
     }
 
@@ -70,7 +51,7 @@ extension UDPSocket {
     ///     try await udp.send(datagram.message, to: datagram.remoteInfo)
     /// }
     /// ```
-    public var messages: DatagramMessages { DatagramMessages(socket: self) }
+    public var messages: DatagramMessages { DatagramMessages(socket: datagrams, owner: self) }
 }
 
 /// The datagrams of a socket, one by one, until it is closed.
@@ -83,14 +64,17 @@ public struct DatagramMessages: AsyncSequence, Sendable {
     /// What iterating throws.
     public typealias Failure = SocketError
 
-    let socket: UDPSocket
+    let socket: DatagramHandle
+    // Iterated it stays open.
+    let owner: any DatagramSocket
 
     /// Starts an iteration. Two iterations of one socket share its datagrams.
-    public func makeAsyncIterator() -> Iterator { Iterator(socket: socket) }
+    public func makeAsyncIterator() -> Iterator { Iterator(socket: socket, owner: owner) }
 
     /// Takes one datagram after the other.
     public struct Iterator: AsyncIteratorProtocol {
-        let socket: UDPSocket
+        let socket: DatagramHandle
+        let owner: any DatagramSocket
 
         /// The next datagram; nil when the socket is closed.
         public mutating func next(
@@ -99,6 +83,12 @@ public struct DatagramMessages: AsyncSequence, Sendable {
             if let datagram = socket.driver.takeNext() { return SocketMessageInfo(datagram) }
             return try await socket.next(.next)?.first
         }
+    }
+}
+
+enum DatagramLimit {
+    static func check(_ limit: Int) throws(Failure) {
+        if limit < 0 { throw .invalidArgument(.init("limit", "\(limit) is negative")) }
     }
 }
 
