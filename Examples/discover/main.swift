@@ -24,6 +24,7 @@ guard let greeting = Greeting(name: name) else { fail("--name: \"\(name)\" canno
 let loops = SocketEventLoopGroup(count: 1)
 let station = Station(
     greeting, group, loops, onlyOn: arguments.has("--interface") ? arguments.text("--interface") : nil)
+let stop = StopRequest(endOfInput: true)
 do {
     try loops.loops[0].run {
         try await station.open()
@@ -32,7 +33,7 @@ do {
             Task { await failing { try await station.followInterfaces() } },
             Task { await failing { try await station.greetEvery(interval) } },
         ]
-        await stopRequest(endOfInput: true)
+        await stop.wait(on: loops.loops[0])
         for task in work { task.cancel() }
         await station.close()
     }

@@ -14,7 +14,8 @@ do {
     let interfaces = try NetworkInterface.all()
     for line in table(interfaces) { say(line) }
     if arguments.has("--watch") {
-        // The main thread only waits. While nothing changes, no thread of this program wakes up.
+        // The loop runs on this thread, which sleeps while nothing changes.
+        let stop = StopRequest(endOfInput: true)
         let group = SocketEventLoopGroup(count: 1)
         let loop = group.loops[0]
         loop.run {
@@ -28,7 +29,7 @@ do {
                     fail("\(error)")
                 }
             }
-            await stopRequest(endOfInput: true)
+            await stop.wait(on: loop)
         }
     }
 } catch {

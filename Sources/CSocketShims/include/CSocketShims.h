@@ -9,6 +9,7 @@
 
 #include "address.h"
 #include "bytes.h"
+#include "datagrams.h"
 #include "errors.h"
 #include "interfaces.h"
 #include "multicast.h"

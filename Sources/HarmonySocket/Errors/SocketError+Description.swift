@@ -23,6 +23,7 @@ extension SocketError: CustomStringConvertible {
         case .invalidState(let reason): reason.rawValue
         case .invalidArgument(let argument): "\(argument.field): \(argument.problem)"
         case .membership(let argument, let error): "\(argument.field): \(argument.problem) (\(error.name))"
+        case .queueFull(let limit): "the send queue is full: it may hold \(limit) bytes"
         case .tooLong(let limit): "the message is longer than \(limit) bytes"
         case .incomplete(let count): "the peer ended within a message, of which \(count) bytes had come"
         case .fileCut: "the file became shorter while it was sent"
@@ -108,6 +109,8 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case adopt
     /// Giving a descriptor up.
     case detach
+    /// Waiting for a descriptor that is not a socket's.
+    case wait
 
     /// The operation that a failure can only be of; nil where it can be of several.
     init?(_ failure: Failure) {

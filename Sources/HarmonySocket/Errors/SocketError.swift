@@ -54,6 +54,8 @@ public struct SocketError: Error, Sendable {
         case incomplete
         /// What came is no message of the framing.
         case malformed
+        /// The send queue is as long as it may be; see `sendQueueLimit`.
+        case queueFull
         /// The process or the system has no descriptor left.
         case tooManyOpenFiles
         /// A handler of `serve` threw an error of its own.
@@ -109,6 +111,7 @@ public struct SocketError: Error, Sendable {
         case .invalidState: .invalidState
         case .invalidArgument: .invalidArgument
         case .tooLong: .messageTooLong
+        case .queueFull: .queueFull
         case .incomplete, .fileCut: .incomplete
         case .malformed: .malformed
         case .unknownHost: .unknownHost

@@ -24,7 +24,7 @@ public class UDPSocket: @unchecked Sendable {
     }
 
     func error(_ failure: Failure, _ operation: SocketOperation, _ address: String? = nil) -> SocketError {
-        SocketError(failure, operation, address ?? driver.localAddress?.description)
+        SocketError(failure, operation, address ?? (driver.peerAddress ?? driver.localAddress)?.description)
     }
 
     /// The loop that the socket belongs to.
@@ -142,9 +142,26 @@ extension UDPSocket {
     public var bufferedAmount: Int { driver.bufferedAmount }
 
     /// Bytes above which the send queue counts as full, 256 KiB by default. When it has been above and falls to half
-    /// of it, `drain` is emitted. Nothing stops a program from queuing more. Negative values count as 0.
+    /// of it, `drain` is emitted. What stops a program from queuing more is `sendQueueLimit`. Negative values count as 0.
     public var highWaterMark: Int {
         get { driver.highWaterMark }
         set { driver.highWaterMark = max(0, newValue) }
     }
+
+    /// Datagrams that the kernel has not taken yet.
+    public var bufferedCount: Int { driver.bufferedCount }
+
+    /// Bytes above which nothing more is queued: a send that would have to wait fails with `.queueFull` at once. Nil, the
+    /// default, is without limit. Negative values count as 0.
+    public var sendQueueLimit: Int? {
+        get { driver.sendQueueLimit }
+        set { driver.sendQueueLimit = newValue.map { max(0, $0) } }
+    }
+
+    /// What has gone through the socket so far, also after close: bytes, and datagrams as messages. Any thread, any time.
+    ///
+    /// ```swift
+    /// print(udp.statistics.messagesReceived, "datagrams")
+    /// ```
+    public var statistics: SocketStatistics { SocketStatistics(driver.counts) }
 }

@@ -28,6 +28,8 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case membership(Argument, SystemError)
     /// A value that cannot be; the field that holds it, and why.
     case invalidArgument(Argument)
+    /// The send queue has no room for it.
+    case queueFull(limit: Int)
     /// A message is longer than the limit.
     case tooLong(limit: Int)
     /// The peer ended within a message, of which so many bytes had come.
@@ -52,6 +54,7 @@ package indirect enum Failure: Error, Sendable, Hashable {
         case messageListenerExists = "a message listener exists, so messages go to it"
         case framed = "a framing is set, and part of a message cannot be sent"
         case finished = "our direction has been ended with finish()"
+        case busy = "a send, receive, finish or relay of the socket is under way"
         case notBound = "the socket has no address yet; bind, listen or connect first"
         case taken = "connections go to the connect listener or to serve"
     }
@@ -77,7 +80,7 @@ extension Failure {
 
 extension Result where Success == Void, Failure == SocketCore.Failure {
     /// The result of an operation that ends with or without a failure.
-    init(_ failure: SocketCore.Failure?) {
+    package init(_ failure: SocketCore.Failure?) {
         if let failure { self = .failure(failure) } else { self = .success(()) }
     }
 }

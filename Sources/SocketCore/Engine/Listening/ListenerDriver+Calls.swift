@@ -12,6 +12,7 @@ extension ListenerDriver {
         state.withLock { state in
             state.begin(with: OwnedDescriptor(adopting: number), try? SocketCalls.localAddress(number).get())
         }
+        tellListening()
         requestTurn()
     }
 
@@ -41,6 +42,7 @@ extension ListenerDriver {
             if let descriptor = owned.take() { state.begin(with: descriptor, local) }
             state.outbox.emit(.listening)
         }
+        tellListening()
         requestTurn()
     }
 
@@ -50,14 +52,14 @@ extension ListenerDriver {
     package func on(
         _ kind: EventKind, once: Bool = false, _ body: @escaping @Sendable (EngineEvent) -> Void
     ) -> Ticket {
-        let ticket = state.withLock { state in
+        let (ticket, mustTurn) = state.withLock { state in
             let ticket = state.nextTicket()
             if state.phase != .closed {
                 state.outbox.add(Listener(ticket: ticket, kind: kind, isOnce: once, body: body))
             }
-            return ticket
+            return (ticket, state.phase != .fresh)
         }
-        requestTurn()
+        if mustTurn { requestTurn() }
         return ticket
     }
 
@@ -84,6 +86,7 @@ extension ListenerDriver {
             state.lastError = failure
             state.outbox.emit(.error(failure, address))
         }
+        observed?.tell(.error(failure, address), local: localAddress)
         requestTurn()
     }
 
