@@ -204,6 +204,33 @@ import Testing
         await pair.close()
     }
 
+    /// As at the top level of a program, where the iterator of a loop is never let go of.
+    @Test func byteIterator_thatLivesOn_holdsNothingBack() async throws {
+        let pair = try await makeTCPPair()
+        var bytes = pair.client.bytes.makeAsyncIterator()
+        for text in ["abc", "d"] {
+            try await pair.connection.send(text)
+            #expect(try await bytes.next() == text.utf8.first)
+            if text.utf8.count > 1 { #expect(try await pair.client.receive()?.text == String(text.dropFirst())) }
+        }
+        // A reader that came before is served before; and a listener hears what the iterator did not take.
+        let log = EventLog()
+        try await pair.connection.send("efg")
+        #expect(try await bytes.next() == UInt8(ascii: "e"))
+        recordMessages(pair.client, in: log)
+        let refused = await failure { () async throws(SocketError) in try await bytes.next() }
+        #expect(refused?.kind == .invalidState)
+        try await log.wait(for: "message:fg")
+        pair.client.off(.message)
+        try await pair.connection.send("hi")
+        await pair.connection.close()
+        #expect(try await bytes.next() == UInt8(ascii: "h"))
+        #expect(try await bytes.next() == UInt8(ascii: "i"))
+        #expect(try await bytes.next() == nil)
+        #expect(try await bytes.next() == nil)
+        await pair.close()
+    }
+
     @Test func lines_comeWithoutTheirEnds() async throws {
         let (client, peer) = try await makeClientWithRawPeer()
         try await blocking {

@@ -12,7 +12,11 @@ extension StreamDriver {
     package convenience init(group: EventLoopGroup, adopting number: Int32, unread: [UInt8]) throws(Failure) {
         let peer = try Adoption.prepareConnection(number)
         self.init(group: group, adopting: OwnedDescriptor(adopting: number), peer: peer, settings: .standard)
-        if !unread.isEmpty { state.withLock { $0.giveBack(unread) } }
+        if !unread.isEmpty {
+            let ahead = ReadAhead()
+            unread.withUnsafeBytes { ahead.append($0) }
+            state.withLock { $0.put(ahead, isUntried: true) }
+        }
         tellOpened(.adopted)
         startWatchingWhenUsed()
     }
@@ -78,10 +82,6 @@ extension StreamState {
     }
 
     fileprivate mutating func takeUnread() -> [UInt8] {
-        defer {
-            returned = nil
-            ahead = nil
-        }
-        return (returned ?? []) + (ahead.map { $0.copy(0..<$0.count) } ?? [])
+        ahead.take().map { $0.copy(0..<$0.count) } ?? []
     }
 }

@@ -29,8 +29,6 @@ struct StreamState: ~Copyable {
     /// What was read ahead, and the framing: of whoever has the turn to read.
     var ahead: ReadAhead?
     var framer: Framer?
-    /// Taken by a reader that did not use it, while another had the turn.
-    var returned: [UInt8]?
     var counts = StreamCounts()
     var readers = WaiterQueue<Reader>()
     private var lastTicket: UInt64 = 0
@@ -126,7 +124,7 @@ struct StreamState: ~Copyable {
     @inline(__always)
     private mutating func isAtRest() -> Bool {
         read.isAtRest && life.isSteady && outbox.isEmpty && write.isAtRest && isRegistered && hasHandle
-            && returned == nil && !mayExpire
+            && !mayExpire
     }
 
     /// What to do next with a connection that stays as it is.
@@ -164,7 +162,6 @@ struct StreamState: ~Copyable {
     var wantsMessages: Bool { mutating get { !isPaused && outbox.hasMessageListener } }
 
     private mutating func readStep(_ number: Int32, mayRead: Bool) -> Step? {
-        if returned != nil { takeReturned(isNext: false) }
         let interest = interest
         // The next read waits for the delivery under way: order and memory hold.
         if interest == .listeners, !outbox.isIdle { return nil }
