@@ -16,6 +16,14 @@ public struct SocketStatistics: Sendable, Hashable, Codable {
     public let age: Duration?
 }
 
+extension SocketStatistics: CustomStringConvertible {
+    /// `12 bytes received in 2 messages, 5 sent in 1, 0 queued, 212.6 ms old`.
+    public var description: String {
+        "\(bytesReceived) bytes received in \(messagesReceived) messages, \(bytesSent) sent in \(messagesSent), "
+            + "\(bytesQueued) queued, \(age.map { "\($0.rounded) old" } ?? "not connected")"
+    }
+}
+
 extension SocketStatistics {
     fileprivate init(_ counts: StreamCounts, queued: Int) {
         let end = counts.closed == .never ? Instant.now : counts.closed

@@ -11,7 +11,7 @@ import Testing
         try await pair.other(side).send("HEAD\r\n\r\n0123456789abcdefrest")
         #expect(try await socket.peek(upTo: 2, timeout: Self.seconds) == Array("HE".utf8))
         #expect(
-            try await socket.receive(until: Array("\r\n\r\n".utf8), timeout: Self.seconds) == Array("HEAD\r\n\r\n".utf8)
+            try await socket.receive(until: "\r\n\r\n", timeout: Self.seconds) == Array("HEAD\r\n\r\n".utf8)
         )
         #expect(try await socket.receive(exactly: 10, timeout: Self.seconds) == Array("0123456789".utf8))
         #expect(try await socket.receive(exactly: 0) == [])
@@ -40,7 +40,7 @@ import Testing
             }
         }
         pair.client.receive(exactly: 5) { log.record("exactly \(text($0))") }
-        pair.client.receive(until: [0x3B]) { log.record("until \(text($0))") }
+        pair.client.receive(until: ";") { log.record("until \(text($0))") }
         pair.client.peek(upTo: 2) { log.record("peek \(text($0))") }
         pair.client.receive(upTo: 3) { log.record("upTo \(text($0))") }
         pair.client.receive { log.record("chunk \((try? $0.get())?.text ?? "-")") }
