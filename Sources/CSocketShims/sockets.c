@@ -15,7 +15,6 @@
 #include "direct_calls.h"
 
 #if defined(__linux__)
-#include <linux/errqueue.h>
 #include <linux/sockios.h>
 #endif
 
@@ -155,66 +154,6 @@ ssize_t csocket_receive_urgent(int descriptor, uint8_t *byte) {
 
 ssize_t csocket_peek(int descriptor, void *bytes, size_t count) {
     return outcome(recv(descriptor, bytes, count, MSG_PEEK));
-}
-
-ssize_t csocket_send_to(int descriptor, const void *bytes, size_t count, const csocket_address *address) {
-    csocket_sockaddr native;
-    socklen_t length = csocket_address_to_native(address, &native);
-    return outcome(sendto(descriptor, bytes, count, MSG_NOSIGNAL, length != 0 ? &native.any : NULL, length));
-}
-
-ssize_t csocket_receive_from(int descriptor, void *bytes, size_t count, csocket_address *address, int *truncated) {
-    csocket_sockaddr native;
-    struct iovec vector = {.iov_base = bytes, .iov_len = count};
-    struct msghdr message;
-    memset(&message, 0, sizeof message);
-    message.msg_name = &native;
-    message.msg_namelen = sizeof native;
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    ssize_t received = outcome(recvmsg(descriptor, &message, 0));
-    if (received >= 0) {
-        csocket_address_from_native(&native, message.msg_namelen, address);
-        *truncated = (message.msg_flags & MSG_TRUNC) != 0;
-    }
-    return received;
-}
-
-int csocket_receive_error(int descriptor, csocket_address *destination, int *error) {
-#if defined(__linux__)
-    csocket_sockaddr native;
-    union {
-        struct cmsghdr align;
-        char bytes[512];
-    } control;
-    char payload[1];
-    struct iovec vector = {.iov_base = payload, .iov_len = sizeof payload};
-    struct msghdr message;
-    memset(&message, 0, sizeof message);
-    message.msg_name = &native;
-    message.msg_namelen = sizeof native;
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control;
-    ssize_t received = outcome(recvmsg(descriptor, &message, MSG_ERRQUEUE));
-    if (received < 0) return (int)received;
-    csocket_address_from_native(&native, message.msg_namelen, destination);
-    *error = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
-        int wanted = (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_RECVERR) ||
-                     (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_RECVERR);
-        if (wanted && header->cmsg_len >= CMSG_LEN(sizeof(struct sock_extended_err))) {
-            struct sock_extended_err detail;
-            memcpy(&detail, CMSG_DATA(header), sizeof detail);
-            *error = (int)detail.ee_errno;
-        }
-    }
-    return 0;
-#else
-    (void)descriptor, (void)destination, (void)error;
-    return -EAGAIN;
-#endif
 }
 
 int csocket_unread_count(int descriptor) {

@@ -9,7 +9,10 @@
 
 #include "address.h"
 #include "bytes.h"
+#include "datagrams.h"
 #include "errors.h"
+#include "interfaces.h"
+#include "multicast.h"
 #include "options.h"
 #include "polling.h"
 #include "sockets.h"

@@ -47,19 +47,6 @@ ssize_t csocket_send_urgent(int descriptor, uint8_t byte);
 ssize_t csocket_receive_urgent(int descriptor, uint8_t *byte);
 ssize_t csocket_peek(int descriptor, void *bytes, size_t count);
 
-ssize_t csocket_send_to(int descriptor, const void *bytes, size_t count, const csocket_address *address);
-// `*truncated` is nonzero when the datagram was larger than the buffer.
-ssize_t csocket_receive_from(int descriptor, void *bytes, size_t count, csocket_address *address, int *truncated);
-
-// Linux: one entry of the socket's error queue (ip(7), IP_RECVERR): `*error` is its errno and `*destination` the
-// address that the failed datagram was sent to. Returns 0, or -EAGAIN when the queue is empty (always, elsewhere).
-#if defined(__linux__)
-enum { CSOCKET_HAS_ERROR_QUEUE = 1 };
-#else
-enum { CSOCKET_HAS_ERROR_QUEUE = 0 };
-#endif
-int csocket_receive_error(int descriptor, csocket_address *destination, int *error);
-
 // Bytes waiting to be read (FIONREAD), or not yet acknowledged by the peer (SIOCOUTQ; SO_NWRITE on Apple systems).
 int csocket_unread_count(int descriptor);
 int csocket_unsent_count(int descriptor);

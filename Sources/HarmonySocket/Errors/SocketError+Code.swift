@@ -5,7 +5,7 @@ extension SocketError {
     ///
     /// One base serves all TCP, UDP and local classes. Failures without an errno have the number of the errno that says
     /// the same: closed 2301009, aborted 2301103, already connected 2301106, not connected 2301107, timed out 2301110,
-    /// cancelled 2301125, an invalid state or a second bind 2301022; a message that is too long 2301090, incomplete
+    /// cancelled 2301125, a full send queue 2301105, an invalid state or a second bind 2301022; a message that is too long 2301090, incomplete
     /// 2301061, malformed 2301074. An unknown host is 2301301 and a failed look-up 2301302, which OpenHarmony has no
     /// number for; a handler's own error is 2300002, its "internal error".
     public var code: Int {
@@ -20,12 +20,13 @@ extension SocketError {
         case .incomplete, .fileCut: return base + 61
         case .malformed: return base + 74
         case .tooLong: return base + 90
+        case .queueFull: return base + 105
         case .aborted: return base + 103
         case .alreadyConnected: return base + 106
         case .notConnected: return base + 107
         case .timedOut, .lookUpTimedOut: return base + 110
         case .cancelled: return base + 125
-        case .system, .option, .connect: return base + (systemError?.linuxNumber ?? 5)
+        case .system, .option, .membership, .connect: return base + (systemError?.linuxNumber ?? 5)
         }
     }
 }

@@ -40,8 +40,8 @@ extension SocketEvent where Payload == SocketMessageInfo {
     static func makeMessage() -> SocketEvent {
         SocketEvent(.message) { listener in
             { event in
-                guard case .message(let bytes, let source, let isTruncated) = event else { return }
-                listener(SocketMessageInfo(bytes, from: source, isTruncated: isTruncated))
+                guard case .message(let bytes, let source, let details) = event else { return }
+                listener(SocketMessageInfo(bytes, from: source, details: details))
             }
         }
     }

@@ -1,19 +1,36 @@
 internal import SocketCore
 
-/// What has gone through a stream socket so far.
+/// What has gone through a socket so far.
 public struct SocketStatistics: Sendable, Hashable, Codable {
     /// Bytes that were taken from the kernel, as Node's bytesRead.
     public let bytesReceived: Int
     /// Bytes that the kernel has taken, as Node's bytesWritten without what is still queued.
     public let bytesSent: Int
-    /// Messages, or chunks where there is no framing, that listeners and receives were given.
+    /// Messages, or chunks where there is no framing, that listeners and receives were given; or datagrams.
     public let messagesReceived: Int
     /// Sends that were accepted, also those that are still queued.
     public let messagesSent: Int
     /// Bytes of sends that the kernel has not taken yet.
     public let bytesQueued: Int
-    /// How long the connection has stood, or did stand; nil before it did.
+    /// How long the connection has stood, or did stand, or the datagram socket has had its address; nil before it did.
     public let age: Duration?
+
+    init(_ numbers: (counts: StreamCounts, queued: Int)) {
+        let counts = numbers.counts
+        let end = counts.closed == .never ? Instant.now : counts.closed
+        bytesReceived = Int(clamping: counts.bytesReceived)
+        bytesSent = Int(clamping: counts.bytesSent)
+        messagesReceived = Int(clamping: counts.messagesReceived)
+        messagesSent = Int(clamping: counts.messagesSent)
+        bytesQueued = numbers.queued
+        age = counts.opened == .never ? nil : end.duration(since: counts.opened)
+    }
+
+    /// Of a connection that has come to its end; nil when there never was one.
+    init?(final counts: StreamCounts) {
+        if counts.opened == .never { return nil }
+        self.init((counts, queued: 0))
+    }
 }
 
 extension SocketStatistics: CustomStringConvertible {
@@ -21,22 +38,6 @@ extension SocketStatistics: CustomStringConvertible {
     public var description: String {
         "\(bytesReceived) bytes received in \(messagesReceived) messages, \(bytesSent) sent in \(messagesSent), "
             + "\(bytesQueued) queued, \(age.map { "\($0.rounded) old" } ?? "not connected")"
-    }
-}
-
-extension SocketStatistics {
-    fileprivate init(_ counts: StreamCounts, queued: Int) {
-        let end = counts.closed == .never ? Instant.now : counts.closed
-        self.init(
-            bytesReceived: Int(clamping: counts.bytesReceived), bytesSent: Int(clamping: counts.bytesSent),
-            messagesReceived: Int(clamping: counts.messagesReceived), messagesSent: Int(clamping: counts.messagesSent),
-            bytesQueued: queued, age: counts.opened == .never ? nil : end.duration(since: counts.opened))
-    }
-
-    /// Of a connection that has come to its end; nil when there never was one.
-    init?(final counts: StreamCounts) {
-        if counts.opened == .never { return nil }
-        self.init(counts, queued: 0)
     }
 }
 
@@ -50,8 +51,7 @@ extension StreamSocket {
     /// print(statistics.bytesSent, "bytes sent in", statistics.age ?? .zero)
     /// ```
     public var statistics: SocketStatistics {
-        let (counts, queued) = stream.driver.counts
-        return SocketStatistics(counts, queued: queued)
+        SocketStatistics(stream.driver.counts)
     }
 
     /// The state now, and again each time it changes; ends with the closed state.

@@ -2,12 +2,18 @@ internal import SocketCore
 
 extension SocketEvent where Socket == UDPSocket, Payload == SocketMessageInfo {
     /// A datagram arrived. Once for each, empty ones too.
+    ///
+    /// Several are taken from the kernel with one call, where it can, and told one after the other; what the listeners send
+    /// from this socket, when they run on its loop, goes out together when the last of them has been told.
     public static var message: SocketEvent { makeMessage() }
 }
 
 extension SocketEvent where Socket == UDPSocket, Payload == Void {
     /// The socket has an address: bind() succeeded, or the first send did without it.
     public static var listening: SocketEvent { SocketEvent(.listening) }
+
+    /// connect() succeeded.
+    public static var connect: SocketEvent { SocketEvent(.connect) }
 
     /// The socket is closed. Once, last of all.
     public static var close: SocketEvent { SocketEvent(.close) }

@@ -2,7 +2,7 @@ internal import SocketCore
 
 extension UDPSocket {
     /// The next datagram (recvmsg(2)). An empty one is a datagram. A `timeout` of nil waits without end; zero does not
-    /// wait.
+    /// wait. Of one that is larger than `limit`, which is not negative, the rest is lost, and `isTruncated` says so.
     ///
     /// ```swift
     /// let datagram = try await udp.receive(timeout: .seconds(1))
@@ -10,13 +10,18 @@ extension UDPSocket {
     /// ```
     ///
     /// - Throws: `.timedOut`; `.cancelled`; `.invalidState` before bind and the first send, or while a message listener
-    ///   exists; `.closed` after close; `.aborted` when the socket is closed meanwhile.
+    ///   exists; `.connectionRefused` or `.unreachable` when the socket is connected and its peer's system has refused what
+    ///   was sent (see `connect`); `.invalidArgument` for the limit; `.closed` after close; `.aborted` when the socket is
+    ///   closed meanwhile.
     ///
     /// ## Cancellation
     /// A cancelled or timed-out receive leaves the socket open, and its datagrams to the next reader.
-    public func receive(timeout: Duration? = nil) async throws(SocketError) -> SocketMessageInfo {
+    public func receive(
+        upTo limit: Int = 65_536, timeout: Duration? = nil
+    ) async throws(SocketError) -> SocketMessageInfo {
         do throws(Failure) {
-            return SocketMessageInfo(try await driver.receive(timeout: timeout))
+            try UDPSocket.check(limit: limit)
+            return SocketMessageInfo(try await driver.receive(.one, timeout: timeout)[0].prefix(limit))
         } catch {
             throw self.error(error, .receive)
         }
@@ -24,16 +29,41 @@ extension UDPSocket {
 
     /// The next datagram; as the async form.
     public func receive(
-        timeout: Duration? = nil,
+        upTo limit: Int = 65_536, timeout: Duration? = nil,
         completion: @escaping @Sendable (Result<SocketMessageInfo, SocketError>) -> Void
     ) {
-        driver.receive(timeout: timeout) { [self] result in
-            completion(result.map(SocketMessageInfo.init).mapError { error($0, .receive) })
+        do throws(Failure) {
+            try UDPSocket.check(limit: limit)
+            driver.receive(.one, timeout: timeout) { [self] result in
+                completion(result.map { SocketMessageInfo($0[0].prefix(limit)) }.mapError { error($0, .receive) })
+            }
+        } catch {
+            let failure = self.error(error, .receive)
+            driver.complete { completion(.failure(failure)) }
+        }
+    }
+
+    private static func check(limit: Int) throws(Failure) {
+        if limit < 0 { throw .invalidArgument(.init("limit", "\(limit) is negative")) }
+    }
+
+    /// What an iteration takes next; nil when the socket is closed.
+    func next(
+        _ wish: DatagramDriver.Wish, isolation actor: isolated (any Actor)? = #isolation
+    ) async throws(SocketError) -> [SocketMessageInfo]? {
+        do throws(Failure) {
+            return try await driver.receive(wish, timeout: nil).map(SocketMessageInfo.init)
+        } catch .closed {
+            return nil
+        } catch .aborted {
+            return nil
+        } catch {
+            throw self.error(error, .receive)
         }
     }
 
     /// The datagrams that arrive, until the socket is closed. What the loop is too slow for waits in the kernel's
-    /// buffer, which drops what does not fit.
+    /// buffer, which drops what does not fit; a few are taken from there at a time. ICMP errors do not end it.
     ///
     /// ```swift
     /// for try await datagram in udp.messages {
@@ -66,21 +96,14 @@ public struct DatagramMessages: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> SocketMessageInfo? {
-            do throws(SocketCore.Failure) {
-                return SocketMessageInfo(try await socket.driver.receive(timeout: nil))
-            } catch .closed {
-                return nil
-            } catch .aborted {
-                return nil
-            } catch {
-                throw socket.error(error, .receive)
-            }
+            if let datagram = socket.driver.takeNext() { return SocketMessageInfo(datagram) }
+            return try await socket.next(.next)?.first
         }
     }
 }
 
 extension SocketMessageInfo {
-    init(_ datagram: DatagramDriver.Datagram) {
-        self.init(datagram.bytes, from: datagram.source, isTruncated: datagram.isTruncated)
+    init(_ datagram: Datagram) {
+        self.init(datagram.bytes, from: datagram.source, details: datagram.details)
     }
 }

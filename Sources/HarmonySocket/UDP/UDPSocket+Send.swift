@@ -18,7 +18,7 @@ extension UDPSocket {
     ///
     /// - Throws: `.messageTooLong` above 65,507 bytes (IPv4) or 65,527 (IPv6); `.invalidArgument` for an address that
     ///   cannot be, a host name included; `.permissionDenied` for a broadcast that the options do not allow;
-    ///   `.timedOut`; `.cancelled`; `.aborted` when close() could not send it in time; `.closed` after close.
+    ///   `.alreadyConnected` for another address than the connected one; `.queueFull` above `sendQueueLimit`; `.timedOut`; `.cancelled`; `.aborted` when close() could not send it in time; `.closed` after close.
     ///
     /// ## Events
     /// `listening` when it had to bind, before this call ends. `error`, later, when the receiver's system refuses the datagram (ICMP).
@@ -55,6 +55,23 @@ extension UDPSocket {
         }
     }
 
+    /// Sends one datagram to the peer that the socket is connected to; as `send(_: UDPSendOptions)` otherwise.
+    ///
+    /// - Throws: `.notConnected`, and what `send(_: UDPSendOptions)` throws.
+    public func send(_ bytes: [UInt8], timeout: Duration? = nil) async throws(SocketError) {
+        do throws(Failure) {
+            try checkForPeer(bytes.count)
+            try await driver.send(bytes, to: nil, timeout: timeout)
+        } catch {
+            throw self.error(error, .send)
+        }
+    }
+
+    /// Sends text as one datagram of UTF-8 to the peer that the socket is connected to.
+    public func send(_ text: String, timeout: Duration? = nil) async throws(SocketError) {
+        try await send(Array(text.utf8), timeout: timeout)
+    }
+
     // MARK: Completion handlers
 
     /// Sends one datagram; the handler is told when the kernel has taken it, or why not.
@@ -65,8 +82,8 @@ extension UDPSocket {
         let address = options.address.description
         do throws(Failure) {
             let (bytes, destination) = try prepare(options)
-            driver.send(bytes, to: destination, timeout: timeout) { [self] result in
-                completion(result.mapError { error($0, .send, address) })
+            driver.send(bytes, to: destination, timeout: timeout) { failure in
+                completion(Result(failure).mapError { SocketError($0, .send, address) })
             }
         } catch {
             let failure = self.error(error, .send, address)
@@ -97,8 +114,8 @@ extension UDPSocket {
     ) {
         do throws(Failure) {
             try UDPSocket.check(bytes.count, peer.socketAddress)
-            driver.send(bytes, to: peer.socketAddress, timeout: timeout) { [self] result in
-                completion(result.mapError { error($0, .send, peer.socketAddress.description) })
+            driver.send(bytes, to: peer.socketAddress, timeout: timeout) { failure in
+                completion(Result(failure).mapError { SocketError($0, .send, peer.socketAddress.description) })
             }
         } catch {
             let failure = self.error(error, .send, peer.socketAddress.description)
@@ -106,18 +123,55 @@ extension UDPSocket {
         }
     }
 
+    /// Sends one datagram to the peer that the socket is connected to; the handler is told when the kernel has taken it, or
+    /// why not.
+    public func send(
+        _ bytes: [UInt8], timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        do throws(Failure) {
+            try checkForPeer(bytes.count)
+            driver.send(bytes, to: nil, timeout: timeout) { [self] failure in
+                completion(Result(failure).mapError { error($0, .send) })
+            }
+        } catch {
+            let failure = self.error(error, .send)
+            driver.complete { completion(.failure(failure)) }
+        }
+    }
+
+    /// Sends text as one datagram of UTF-8 to the peer that the socket is connected to; the handler is told when the kernel
+    /// has taken it, or why not.
+    public func send(
+        _ text: String, timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        send(Array(text.utf8), timeout: timeout, completion: completion)
+    }
+
     // MARK: Checks
 
-    private func prepare(_ options: UDPSendOptions) throws(Failure) -> ([UInt8], SocketAddress) {
-        let destination = try options.address.literal()
-        if destination.port == 0 { throw .invalidArgument(.init("port", "nobody can be reached at port 0")) }
+    func prepare(_ options: UDPSendOptions) throws(Failure) -> ([UInt8], SocketAddress) {
+        let destination = try UDPSocket.destination(options.address)
         let bytes = try options.data.encoded(.utf8)
         try UDPSocket.check(bytes.count, destination)
         return (bytes, destination)
     }
 
-    private static func check(_ count: Int, _ destination: SocketAddress) throws(Failure) {
+    /// Where datagrams can go.
+    static func destination(_ address: NetAddress) throws(Failure) -> SocketAddress {
+        let destination = try address.literal()
+        if destination.port == 0 { throw .invalidArgument(.init("port", "nobody can be reached at port 0")) }
+        return destination
+    }
+
+    static func check(_ count: Int, _ destination: SocketAddress) throws(Failure) {
         let limit = destination.family == .v6 ? maximumSizeIPv6 : maximumSizeIPv4
         if count > limit { throw .system(.messageTooLong, .sendTo, sent: 0, remaining: count) }
+    }
+
+    private func checkForPeer(_ count: Int) throws(Failure) {
+        // Without a peer the driver says so.
+        if count > UDPSocket.maximumSizeIPv4, let peer = driver.peerAddress { try UDPSocket.check(count, peer) }
     }
 }

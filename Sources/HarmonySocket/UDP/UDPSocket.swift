@@ -10,7 +10,8 @@ internal import SocketCore
 ///
 /// Any thread may call anything at any time. A socket with a listener, or with a call under way, stays alive until it
 /// is closed; without either it closes when its last reference goes.
-public final class UDPSocket: Sendable {
+public class UDPSocket: @unchecked Sendable {
+    // Unchecked because a class that another one of this module inherits from, MulticastSocket, cannot be checked.
     let driver: DatagramDriver
 
     /// Makes a socket without an address, on a loop of `group`.
@@ -23,7 +24,7 @@ public final class UDPSocket: Sendable {
     }
 
     func error(_ failure: Failure, _ operation: SocketOperation, _ address: String? = nil) -> SocketError {
-        SocketError(failure, operation, address ?? driver.localAddress?.description)
+        SocketError(failure, operation, address ?? (driver.peerAddress ?? driver.localAddress)?.description)
     }
 
     /// The loop that the socket belongs to.
@@ -141,9 +142,26 @@ extension UDPSocket {
     public var bufferedAmount: Int { driver.bufferedAmount }
 
     /// Bytes above which the send queue counts as full, 256 KiB by default. When it has been above and falls to half
-    /// of it, `drain` is emitted. Nothing stops a program from queuing more. Negative values count as 0.
+    /// of it, `drain` is emitted. What stops a program from queuing more is `sendQueueLimit`. Negative values count as 0.
     public var highWaterMark: Int {
         get { driver.highWaterMark }
         set { driver.highWaterMark = max(0, newValue) }
     }
+
+    /// Datagrams that the kernel has not taken yet.
+    public var bufferedCount: Int { driver.bufferedCount }
+
+    /// Bytes above which nothing more is queued: a send that would have to wait fails with `.queueFull` at once. Nil, the
+    /// default, is without limit. Negative values count as 0.
+    public var sendQueueLimit: Int? {
+        get { driver.sendQueueLimit }
+        set { driver.sendQueueLimit = newValue.map { max(0, $0) } }
+    }
+
+    /// What has gone through the socket so far, also after close: bytes, and datagrams as messages. Any thread, any time.
+    ///
+    /// ```swift
+    /// print(udp.statistics.messagesReceived, "datagrams")
+    /// ```
+    public var statistics: SocketStatistics { SocketStatistics(driver.counts) }
 }

@@ -24,8 +24,12 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case option(KernelOption, SystemError)
     /// The option counts only before the socket has an address, and its value would change.
     case optionTooLate(KernelOption)
+    /// A multicast group cannot be joined or left; the field that is at fault, why, and what the system says to that.
+    case membership(Argument, SystemError)
     /// A value that cannot be; the field that holds it, and why.
     case invalidArgument(Argument)
+    /// The send queue has no room for it.
+    case queueFull(limit: Int)
     /// A message is longer than the limit.
     case tooLong(limit: Int)
     /// The peer ended within a message, of which so many bytes had come.
@@ -76,7 +80,7 @@ extension Failure {
 
 extension Result where Success == Void, Failure == SocketCore.Failure {
     /// The result of an operation that ends with or without a failure.
-    init(_ failure: SocketCore.Failure?) {
+    package init(_ failure: SocketCore.Failure?) {
         if let failure { self = .failure(failure) } else { self = .success(()) }
     }
 }

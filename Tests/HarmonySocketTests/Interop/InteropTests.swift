@@ -175,4 +175,32 @@ struct InteropTests {
         await udp.close()
         #expect(try await blocking { try child.waitForEnd() } == 0)
     }
+
+    private static let pythonEcho = """
+        import socket, sys
+        s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind((sys.argv[1], 0)); s.settimeout(15)
+        print(s.getsockname()[1], flush=True)
+        while True:
+            b, peer = s.recvfrom(65536)
+            if b == b'end': break
+            s.sendto(b, peer)
+        """
+
+    @Test(
+        "A Python program answers each datagram of a batch",
+        .enabled(if: ChildProcess.find("python3") != nil, "python3 is not installed"), arguments: Loopback.allCases)
+    func pythonEcho_answersEachDatagramOfABatch(_ loopback: Loopback) async throws {
+        let child = try ChildProcess("python3", ["-c", InteropTests.pythonEcho, loopback.rawValue])
+        let port = try #require(Int(try await blocking(.seconds(20)) { try child.readLine() }))
+        let udp = UDPSocket()
+        try await udp.connect(to: loopback.address(port))
+        for sizes in [Array(repeating: 1200, count: 20) + [7], [0, 1, 2, 0, 60_000], Array(repeating: 64, count: 64)] {
+            try await udp.send(batch: sizes.map(pattern))
+            for size in sizes { #expect(try await udp.receive(timeout: .seconds(20)).message == pattern(size)) }
+        }
+        try await udp.send("end")
+        #expect(try await blocking(.seconds(40)) { try child.waitForEnd() } == 0)
+        await udp.close()
+    }
 }

@@ -5,16 +5,29 @@ extension DatagramDriver {
         state.withLock { state in
             StreamDriver.Snapshot(
                 isBound: state.phase == .bound || state.phase == .flushing, isClosed: state.phase == .closed,
-                isConnected: false)
+                isConnected: state.phase == .bound && state.peer != nil)
         }
     }
 
     package var localAddress: SocketAddress? { state.withLock { $0.local } }
+    package var peerAddress: SocketAddress? { state.withLock { $0.peer } }
     package var descriptorNumber: Int32? { state.withLock { $0.descriptor.number } }
     package var lastError: Failure? { state.withLock { $0.lastError } }
 
     /// Bytes of datagrams that the kernel has not taken yet.
     package var bufferedAmount: Int { state.withLock { $0.write.queuedBytes } }
+
+    /// Datagrams that the kernel has not taken yet.
+    package var bufferedCount: Int { state.withLock { $0.write.queuedCount } }
+
+    /// What has gone through the socket, and bytes that wait.
+    package var counts: (StreamCounts, queued: Int) { state.withLock { ($0.counts, $0.write.queuedBytes) } }
+
+    /// Bytes above which nothing more is queued; nil is without limit.
+    package var sendQueueLimit: Int? {
+        get { state.withLock { $0.sendQueueLimit } }
+        set { state.withLock { $0.sendQueueLimit = newValue } }
+    }
 
     /// Bytes above which the send queue counts as full.
     package var highWaterMark: Int {
@@ -36,7 +49,8 @@ extension DatagramDriver {
             if state.phase == .closed { throw .closed }
             return state.options
         }
-        return withDescriptor { KernelOptions.read(from: $0) } ?? options
+        // What the kernel does not tell is as it was set.
+        return withDescriptor { options.overlaid(with: KernelOptions.read(from: $0)) } ?? options
     }
 
     /// Where listeners and completions run.

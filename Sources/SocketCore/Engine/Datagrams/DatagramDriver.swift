@@ -1,12 +1,5 @@
 /// Does what the machines of a datagram socket decide.
 package final class DatagramDriver: LoopClient, SocketDriver {
-    /// One datagram that arrived.
-    package struct Datagram: Sendable {
-        package let bytes: [UInt8]
-        package let source: SocketAddress
-        package let isTruncated: Bool
-    }
-
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
@@ -18,10 +11,12 @@ package final class DatagramDriver: LoopClient, SocketDriver {
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
     nonisolated(unsafe) package var isLeftOver = false
+    /// How many slots the next read fills: fewer where each brings a train of datagrams.
+    nonisolated(unsafe) private var slots = 8
 
-    private static let readBudget = 16
-    /// How often a datagram is sent again because of other datagrams' errors.
-    private static let retryLimit = 16
+    /// How many datagrams one turn reads at most, and how many bytes.
+    private static let readBudget = 64
+    private static let byteBudget = 256 * 1024
     /// How many deliveries: each may start the next one, as a completion that receives again does.
     private static let deliveryBudget = 32
 
@@ -40,7 +35,8 @@ package final class DatagramDriver: LoopClient, SocketDriver {
 
     package func ready(_ events: PollEvents) {
         let step = state.withLock { state in
-            state.read.ready(events.intersection([.readable]))
+            // After an error too: it may have ended a read early, and a level-triggered poller has stopped watching.
+            if !events.isDisjoint(with: [.readable, .error]) { state.read.ready(.readable) }
             state.write.ready(events)
             if events.contains(.error) { state.hasErrors = true }
             return state.step(mayRead: true)
@@ -55,7 +51,7 @@ package final class DatagramDriver: LoopClient, SocketDriver {
 
     package func deadlineReached(now: Instant) {
         timer = nil
-        for (waiter, failure) in state.withLock({ $0.expire(now: now) }) { waiter.resume(failure) }
+        end(state.withLock { $0.expire(now: now) })
         turn()
     }
 
@@ -63,7 +59,8 @@ package final class DatagramDriver: LoopClient, SocketDriver {
         isServicing = true
         defer { isServicing = false }
         var step = first
-        var reads = 0
+        var allowance = DatagramDriver.readBudget
+        var bytes = DatagramDriver.byteBudget
         var deliveries = 0
         while true {
             switch step {
@@ -71,7 +68,7 @@ package final class DatagramDriver: LoopClient, SocketDriver {
             case .yield:
                 loop.yieldTurn(self)
                 return
-            case .end(let ended): for (waiter, failure) in ended { waiter.resume(failure) }
+            case .end(let ended): end(ended)
             case .register(let number): register(number)
             case .release(let number): release(number)
             case .deliver(let delivery):
@@ -85,14 +82,22 @@ package final class DatagramDriver: LoopClient, SocketDriver {
             case .flush(let number): flush(number)
             case .resume(let waiter): waiter.resume()
             case .read(let number, let tick):
-                reads += 1
-                readForListeners(number, tick)
+                let batch = readForListeners(number, tick)
+                allowance -= max(1, batch.count)
+                bytes -= batch.bytes
+            case .tell(let datagrams):
+                allowance -= datagrams.count
+                tell(datagrams) { $0.beginTelling() }
             case .setTimer(let deadline):
                 if let timer { loop.cancelTimer(timer) }
                 timer = loop.setTimer(deadline, for: self)
             }
-            step = state.withLock { $0.step(mayRead: reads < DatagramDriver.readBudget) }
+            step = state.withLock { $0.step(mayRead: allowance > 0 && bytes > 0) }
         }
+    }
+
+    func end(_ ended: [(Waiter, Failure?)]) {
+        for (waiter, failure) in ended { waiter.resume(failure) }
     }
 
     private func register(_ number: Int32) {
@@ -141,84 +146,82 @@ package final class DatagramDriver: LoopClient, SocketDriver {
         }
     }
 
-    // MARK: Reading
+    // MARK: Reading for listeners
 
-    private func readForListeners(_ number: Int32, _ tick: UInt32) {
-        let result = receive(number)
-        let didClear = state.withLock { state in
-            if case .success(let datagram) = result { state.tell(datagram) }
-            return state.finishReading(result, tick: tick)
+    private func readForListeners(_ number: Int32, _ tick: UInt32) -> (count: Int, bytes: Int) {
+        var datagrams: [Datagram] = []
+        let result = receive(number, limit: slots, into: &datagrams)
+        let bytes = datagrams.reduce(0) { $0 + $1.bytes.count }
+        if bytes > DatagramDriver.byteBudget / 2 {
+            slots = max(4, slots / 2)
+        } else if datagrams.count >= slots {
+            slots = min(DatagramCalls.receiveLimit, slots * 2)
+        }
+        var didClear = false
+        if datagrams.isEmpty {
+            didClear = state.withLock { $0.finishReading(result, datagrams, tick: tick) }
+        } else {
+            tell(datagrams) { state in
+                didClear = state.finishReading(result, datagrams, tick: tick, keepsTurn: true)
+                state.beginTelling()
+            }
         }
         if didClear { rearm(.read) }
+        return (datagrams.count, bytes)
     }
 
-    /// One datagram into an array of its size.
-    func receive(_ number: Int32) -> SystemResult<Datagram> {
-        let buffer = Scratch.buffer
-        return DatagramCalls.receive(number, into: buffer).map { received in
-            Datagram(
-                bytes: [UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<received.count])), source: received.source,
-                isTruncated: received.isTruncated)
+    /// Tells the listeners of datagrams, one by one. `begin` runs under the lock before the first.
+    private func tell(_ datagrams: [Datagram], _ begin: (inout DatagramState) -> Void) {
+        let context = state.withLock { state in
+            begin(&state)
+            return state.delivery
         }
+        switch context {
+        case .loop: tellNow(datagrams)
+        case .executor(let run):
+            run { [self] in
+                tellNow(datagrams)
+                loop.schedule(self)
+            }
+        }
+    }
+
+    private func tellNow(_ datagrams: [Datagram]) {
+        var told = 0
+        while told < datagrams.count, let listeners = state.withLock({ $0.hearMessage() }) {
+            let datagram = datagrams[told]
+            told += 1
+            listeners.tell(.message(datagram.bytes, from: datagram.source, details: datagram.details))
+        }
+        state.withLock { $0.endTelling(datagrams[told...]) }
     }
 
     // MARK: Writing
 
     private func flush(_ number: Int32) {
-        guard let (entry, tick) = state.withLock({ $0.write.beginFlush() }) else { return }
-        let result = sendOnce(number, entry.bytes, entry.destination)
-        let (waiter, failure, didClear): (Waiter?, Failure?, Bool) = state.withLock { state in
-            if case .failure(.wouldBlock) = result {
-                let didClear = state.write.endFlush(isBlocked: true, tick: tick)
-                let givenUp = state.endBlocked(entry.ticket)
-                return (givenUp?.waiter, givenUp?.failure, didClear)
-            }
-            let didClear = state.write.endFlush(isBlocked: false, tick: tick)
-            var failure: Failure?
-            if case .failure(let error) = result {
-                failure = .system(error, .sendTo, sent: 0, remaining: entry.bytes.count)
-            }
-            state.noteActivity()
-            state.tellDrained()
-            return (state.endSender(entry.ticket, failure), failure, didClear)
-        }
+        guard let (datagrams, tick) = state.withLock({ $0.write.beginFlush() }) else { return }
+        let (count, error) = sendAll(number, datagrams[...])
+        let (ended, didClear) = state.withLock { $0.endFlush(count, error, tick: tick) }
         if didClear { rearm(.write) }
-        waiter?.resume(failure)
+        end(ended)
     }
 
-    /// One sendto(2). An ICMP error for an earlier datagram makes the next call fail (ip(7), IP_RECVERR): it is told
-    /// as what it is, and the innocent datagram is sent again.
-    func sendOnce(_ number: Int32, _ bytes: [UInt8], _ destination: SocketAddress) -> SystemResult<Void> {
-        func attempt() -> SystemResult<Int> {
-            bytes.withUnsafeBytes { DatagramCalls.send(number, $0, to: destination) }
-        }
-        var result = attempt()
-        // Several errors may wait, and the queue may have been emptied by the loop between the call and our look at it:
-        // so the call is repeated without having found one, too. Bounded, since the error may be this call's own.
-        var retries = 0
-        while case .failure(let error) = result, error.isFromNetwork, retries < DatagramDriver.retryLimit {
-            let wasFound = takeErrors(number)
-            guard wasFound || retries == 0 || error == .connectionRefused else { break }
-            retries += 1
-            result = attempt()
-        }
-        return result.map { _ in }
-    }
+    // MARK: Errors
 
     /// Empties the error queue, telling each error with the destination it concerns. Returns whether there was one.
     @discardableResult
-    private func takeErrors(_ number: Int32) -> Bool {
+    func takeErrors(_ number: Int32) -> Bool {
         var found = false
         // Bounded: a peer that refuses everything must not keep the loop here.
         for _ in 0..<64 {
             guard case .success(let (error, destination)) = DatagramCalls.receiveError(number) else { break }
             found = true
-            if error.rawValue != 0 { report(.system(error, .sendTo), destination) }
+            if error.rawValue != 0 { reportRefusal(.system(error, .sendTo), destination) }
         }
         if !found, case .success(.some(let error)) = OptionCalls.takeError(number) {
             found = true
             // Where there is a queue, this is the shadow of an entry that another thread has just taken, and tells.
-            if !DatagramCalls.hasErrorQueue { report(.system(error, .receiveMessage), nil) }
+            if !DatagramCalls.hasErrorQueue { reportRefusal(.system(error, .receiveMessage), nil) }
         }
         return found
     }
@@ -231,34 +234,10 @@ package final class DatagramDriver: LoopClient, SocketDriver {
         }
         requestTurn()
     }
-}
 
-extension SystemError {
-    /// What an ICMP message turns into (ip(7)); never the fault of the call that returns it.
-    fileprivate var isFromNetwork: Bool {
-        switch self {
-        case .connectionRefused, .hostUnreachable, .networkUnreachable, .protocolNotSupported, .operationNotSupported,
-            .hostDown, .permissionDenied, .protocolError:
-            true
-        default: false
-        }
-    }
-}
-
-extension DatagramState {
-    /// Records what a read brought. Returns whether readiness was cleared.
-    mutating func finishReading(_ result: SystemResult<DatagramDriver.Datagram>, tick: UInt32) -> Bool {
-        switch result {
-        case .success:
-            noteActivity()
-            // A count below the limit proves nothing: each call brings one datagram.
-            return read.finish(.bytes(1, of: 1), tick: tick)
-        case .failure(.wouldBlock):
-            return read.finish(.wouldBlock, tick: tick)
-        case .failure:
-            // An ICMP error that came with the read: the error queue has the details.
-            hasErrors = true
-            return read.finish(.bytes(1, of: 1), tick: tick)
-        }
+    private func reportRefusal(_ failure: Failure, _ address: SocketAddress?) {
+        let waiter = state.withLock { $0.tellRefusal(failure, address) }
+        waiter?.resume(failure)
+        requestTurn()
     }
 }

@@ -7,15 +7,11 @@ struct DatagramState: ~Copyable {
         static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
     }
 
-    /// A queued datagram's caller.
-    struct Sender: Sendable {
-        let ticket: Ticket
-        let size: Int
-        var waiting: Waiting<Waiter>?
-        var isOver = false
-        var failure: Failure?
-        /// Given up while it was being written: how it ends, should the kernel not have taken it.
-        var givenUp: Failure?
+    /// Somebody who waits for a datagram.
+    struct Reader: Sendable {
+        let waiter: Waiter
+        /// Ends with an error that the peer of a connected socket has caused.
+        let hearsErrors: Bool
     }
 
     /// What the loop does next.
@@ -29,6 +25,7 @@ struct DatagramState: ~Copyable {
         case takeErrors(Int32)
         case resume(Waiter)
         case read(Int32, tick: UInt32)
+        case tell([Datagram])
         case setTimer(Instant)
         case yield
     }
@@ -38,29 +35,52 @@ struct DatagramState: ~Copyable {
     var read = ReadMachine()
     var write = DatagramWriteMachine()
     var outbox = Outbox()
-    private var kept: DatagramDriver.Datagram?
-    var readers = WaiterQueue<Waiter>()
+    /// Datagrams that were taken from the kernel and have no reader yet: a call may bring several.
+    private var kept = Ring<Datagram>()
+    var readers = WaiterQueue<Reader>()
     var senders: [Sender] = []
     var closers: [Waiter] = []
     var options = KernelOptions()
+    var memberships = MembershipMachine()
     var delivery = DeliveryContext.loop
     var local: SocketAddress?
+    var peer: SocketAddress?
+    /// Our address before connect(2) narrowed it.
+    var localBeforeConnect: SocketAddress?
+    /// connect(2) or its undoing is under way.
+    var isConnecting = false
+    /// The kernel can cut a datagram up into several.
+    var maySegment = false
+    var counts = StreamCounts()
     var lastError: Failure?
+    /// What the peer of a connected socket caused, for the next reader.
+    var pendingError: Failure?
     var hasHandle = true
     var isRegistered = false
     var hasErrors = false
     var idleTimeout: Duration?
     var lastActivity = Instant.never
     var closeTimeout: Duration = .seconds(5)
+    var sendQueueLimit: Int?
     var timer = Instant.never
     private var closeDeadline = Instant.never
     private var isReleased = false
     private var hasEmittedClose = false
     private var lastTicket: UInt64 = 0
+    private var servedInARow = 0
+    private static let servedInARowLimit = 64
 
     mutating func nextTicket() -> Ticket {
         lastTicket += 1
         return Ticket(number: lastTicket)
+    }
+
+    /// Counts what a task was served without having to wait. Returns whether it has had its share of the loop.
+    mutating func servedAtOnce() -> Bool {
+        servedInARow += 1
+        guard servedInARow >= DatagramState.servedInARowLimit else { return false }
+        servedInARow = 0
+        return true
     }
 
     /// Starts closing: queued datagrams go out, or the time limit ends them.
@@ -72,15 +92,21 @@ struct DatagramState: ~Copyable {
 
     /// What to do next. `mayRead`: the turn's budget is not used up.
     mutating func step(mayRead: Bool) -> Step {
-        if phase == .bound, !hasHandle, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty, senders.isEmpty {
+        if phase == .bound, !hasHandle, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty, senders.isEmpty,
+            write.isFlushed
+        {
             close()
         }
         if phase == .flushing, !readers.isEmpty {
             var ended: [(Waiter, Failure?)] = []
-            while let reader = readers.popFirst() { ended.append((reader.waiter, .aborted())) }
+            while let reader = readers.popFirst() { ended.append((reader.waiter.waiter, .aborted())) }
             return .end(ended)
         }
-        if phase == .flushing, write.isFlushed || descriptor.number == nil { phase = .closed }
+        if phase == .flushing, write.isFlushed || descriptor.number == nil {
+            phase = .closed
+            counts.closed = .now
+            kept = Ring()
+        }
         if isReleased, !hasEmittedClose {
             hasEmittedClose = true
             outbox.emitClose(nil)
@@ -93,13 +119,13 @@ struct DatagramState: ~Copyable {
             isRegistered = true
             return .register(number)
         }
+        if isRegistered, write.canFlush, let number = descriptor.number { return .flush(number) }
         if let delivery = outbox.beginDelivery() { return .deliver(delivery) }
         guard isRegistered, let number = descriptor.number else { return timerStep() }
         if hasErrors {
             hasErrors = false
             return .takeErrors(number)
         }
-        if write.canFlush { return .flush(number) }
         return readStep(number, mayRead: mayRead) ?? timerStep()
     }
 
@@ -114,33 +140,66 @@ struct DatagramState: ~Copyable {
         }
         guard mayRead else { return read.hasDemand(interest) ? .yield : nil }
         switch read.demand(interest) {
-        case .serveReader: return readers.popFirst().map { .resume($0.waiter) }
+        case .serveReader: return readers.popFirst().map { .resume($0.waiter.waiter) }
         case .readForListeners(let tick):
-            guard let datagram = takeKept() else { return .read(number, tick: tick) }
-            read.relinquish()
-            tell(datagram)
-            return outbox.beginDelivery().map { .deliver($0) }
+            return kept.isEmpty ? .read(number, tick: tick) : .tell(takeKept(kept.count))
         case .nothing, .probe, .discard: return nil
         }
     }
 
-    /// Queues a datagram for those who listen. Nobody does any more: it is kept for the next reader.
-    mutating func tell(_ datagram: DatagramDriver.Datagram) {
-        if outbox.hasListener(.message) {
-            let event = EngineEvent.message(datagram.bytes, from: datagram.source, isTruncated: datagram.isTruncated)
-            let listeners = outbox.hear(.message)
-            outbox.append(.call { listeners.tell(event) })
-        } else {
-            kept = datagram
-            read.keep(1, isUntried: true)
-        }
+    // MARK: Telling
+
+    /// Begins to tell listeners of datagrams: whoever has the turn to read keeps it, and where listeners run on the loop,
+    /// what they send goes out together. `endTelling` follows.
+    mutating func beginTelling() {
+        outbox.beginDirectDelivery()
+        if delivery.isLoop { write.hold() }
     }
 
-    /// The datagram that was read for listeners who had left.
-    mutating func takeKept() -> DatagramDriver.Datagram? {
-        read.keep(0, isUntried: false)
-        return kept.take()
+    /// Those who hear the next datagram; nil when it is not to be told.
+    mutating func hearMessage() -> [Listener]? {
+        phase == .bound && outbox.hasListener(.message) ? outbox.hear(.message) : nil
     }
+
+    /// The listeners have been told, but for `rest`, which nobody wanted to hear: it is kept for the next reader.
+    mutating func endTelling(_ rest: ArraySlice<Datagram>) {
+        outbox.endDelivery()
+        write.release()
+        read.relinquish()
+        keep(rest)
+    }
+
+    /// Keeps datagrams for the next reader, behind those that are kept already.
+    mutating func keep(_ datagrams: ArraySlice<Datagram>) {
+        guard phase == .bound else { return }
+        for datagram in datagrams { kept.append(datagram) }
+        read.keep(kept.count, isUntried: true)
+    }
+
+    /// Takes out the oldest datagram that was kept, for somebody who is the only one to want it and has not been served
+    /// too often.
+    mutating func takeNextKept() -> Datagram? {
+        guard !kept.isEmpty, readers.isEmpty, !read.isReading, !outbox.hasListener(.message),
+            servedInARow < DatagramState.servedInARowLimit
+        else { return nil }
+        servedInARow += 1
+        let datagram = kept.popFirst()
+        kept.shrink()
+        read.keep(kept.count, isUntried: true)
+        return datagram
+    }
+
+    /// Takes out the oldest datagrams that were kept.
+    mutating func takeKept(_ most: Int) -> [Datagram] {
+        if kept.isEmpty { return [] }
+        var taken: [Datagram] = []
+        while taken.count < most, let datagram = kept.popFirst() { taken.append(datagram) }
+        kept.shrink()
+        read.keep(kept.count, isUntried: true)
+        return taken
+    }
+
+    // MARK: Time
 
     private mutating func timerStep() -> Step {
         var deadline = min(closeDeadline, readers.earliestDeadline)
@@ -156,7 +215,7 @@ struct DatagramState: ~Copyable {
         timer = .never
         var ended: [(Waiter, Failure?)] = []
         for reader in readers.removeAll(where: { $0.deadline <= now }) {
-            ended.append((reader.waiter, .timedOut()))
+            ended.append((reader.waiter.waiter, .timedOut()))
         }
         for sender in senders {
             guard let waiting = sender.waiting, waiting.deadline <= now,
@@ -171,10 +230,7 @@ struct DatagramState: ~Copyable {
         }
         if closeDeadline <= now {
             closeDeadline = .never
-            for entry in write.dropAll() {
-                let failure = Failure.aborted(sent: 0, remaining: entry.bytes.count)
-                if let waiter = endSender(entry.ticket, failure) { ended.append((waiter, failure)) }
-            }
+            ended += end(write.dropAll(), .aborted)
         }
         return ended
     }
@@ -184,44 +240,17 @@ struct DatagramState: ~Copyable {
         if idleTimeout != nil { lastActivity = .now }
     }
 
-    /// A queued datagram's send has ended: returns who waits for it, or keeps the result for one about to wait.
-    mutating func endSender(_ ticket: Ticket, _ failure: Failure?) -> Waiter? {
-        guard let index = senders.firstIndex(where: { $0.ticket == ticket }) else { return nil }
-        guard let waiting = senders[index].waiting else {
-            senders[index].isOver = true
-            senders[index].failure = failure
-            return nil
+    // MARK: Errors
+
+    /// Keeps an error that the network reports, and tells of it: whoever waits to hear from the peer of a connected socket
+    /// ends with it, or else the `error` event has it, or, when nobody listens to that, the next reader. Returns who ends.
+    mutating func tellRefusal(_ failure: Failure, _ address: SocketAddress?) -> Waiter? {
+        lastError = failure
+        if peer != nil, !outbox.hasListener(.message) {
+            if let reader = readers.popFirst(where: \.hearsErrors) { return reader.waiter.waiter }
+            if !outbox.hasListener(.error) { pendingError = failure }
         }
-        senders.remove(at: index)
-        return waiting.waiter
-    }
-
-    /// Gives up a queued datagram: how its caller's wait ends. Nil when it has ended meanwhile, or is just being written;
-    /// then its own end, or `endBlocked`, is what its caller hears.
-    mutating func withdraw(_ ticket: Ticket, _ failure: Failure) -> Failure? {
-        guard let index = senders.firstIndex(where: { $0.ticket == ticket }) else { return nil }
-        switch write.withdraw(ticket) {
-        case .removed:
-            tellDrained()
-            return failure.with(sent: 0, remaining: senders.remove(at: index).size)
-        case .underWay:
-            senders[index].givenUp = failure
-            return nil
-        case .unknown: return nil
-        }
-    }
-
-    /// The kernel had no room for a datagram, which stays queued, unless it was given up meanwhile: then returns who is
-    /// told so.
-    mutating func endBlocked(_ ticket: Ticket) -> (waiter: Waiter, failure: Failure)? {
-        guard let sender = senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
-            let givenUp = sender.givenUp, let failure = withdraw(ticket, givenUp)
-        else { return nil }
-        return (waiting.waiter, failure)
-    }
-
-    /// The queue has become shorter, sent or given up.
-    mutating func tellDrained() {
-        if write.takeDrained() { outbox.emit(.drain) }
+        outbox.emit(.error(failure, address))
+        return nil
     }
 }

@@ -6,27 +6,38 @@ package struct DatagramWriteMachine: Sendable {
         case queue
     }
 
-    /// What became of a datagram that is to be given up.
+    /// What became of datagrams that are to be given up.
     package enum Withdrawal: Sendable, Equatable {
-        /// It is out of the queue, and will not go out.
+        /// They are out of the queue, and will not go out.
         case removed
-        /// It is just being written: ask again when `endFlush` has told what became of it.
+        /// One is just being written: ask again when `endFlush` has told what became of it.
         case underWay
-        /// It has ended.
+        /// They have ended.
         case unknown
     }
 
-    /// A datagram that waits for room.
+    /// Hears what became of one datagram; nil is success.
+    package typealias Completion = @Sendable (Failure?) -> Void
+
+    /// A datagram that waits for room. All of one batch have the batch's ticket.
     package struct Entry: Sendable {
         package let ticket: Ticket
-        package let bytes: [UInt8]
-        package let destination: SocketAddress
+        package let datagram: DatagramCalls.Outgoing
+        package let completion: Completion?
+
+        package init(ticket: Ticket, _ datagram: DatagramCalls.Outgoing, completion: Completion? = nil) {
+            self.ticket = ticket
+            self.datagram = datagram
+            self.completion = completion
+        }
     }
 
     private var readiness = Readiness(isReady: true)
     private var isWriting = false
-    /// What is being written is the queue's first.
-    private var isFlushing = false
+    /// How many, from the first on, are being written.
+    private var flushing = 0
+    /// Answers are collected: see `hold`.
+    private var isHeld = false
     private var queue = Ring<Entry>()
     private var wasAboveMark = false
     /// Bytes that wait for the kernel.
@@ -40,16 +51,25 @@ package struct DatagramWriteMachine: Sendable {
     package var isFlushed: Bool { queue.isEmpty && !isWriting }
 
     /// Whether the loop can write now.
-    package var canFlush: Bool { readiness.isReady && !isWriting && !queue.isEmpty }
+    package var canFlush: Bool { readiness.isReady && !isWriting && !isHeld && !queue.isEmpty }
+
+    /// How many datagrams wait for the kernel.
+    package var queuedCount: Int { queue.count }
 
     /// The poller reported something.
     package mutating func ready(_ events: PollEvents) {
         if !events.isDisjoint(with: [.writable, .hangUp, .error]) { readiness.mark() }
     }
 
+    /// Queues what is sent from now on until `release`: listeners are being told, and their answers go out together.
+    package mutating func hold() { isHeld = true }
+
+    /// What was collected may go out.
+    package mutating func release() { isHeld = false }
+
     /// Somebody wants to send.
     package mutating func admit() -> Admission {
-        guard readiness.isReady, !isWriting, queue.isEmpty else { return .queue }
+        guard readiness.isReady, !isWriting, !isHeld, queue.isEmpty else { return .queue }
         isWriting = true
         return .write(tick: readiness.tick)
     }
@@ -60,34 +80,54 @@ package struct DatagramWriteMachine: Sendable {
         return isBlocked && readiness.clear(since: tick)
     }
 
-    /// Queues a datagram.
+    /// Queues a datagram behind the others.
     package mutating func enqueue(_ entry: Entry) {
         queue.append(entry)
-        queuedBytes += entry.bytes.count
+        count(entry)
+    }
+
+    /// Queues what a direct write left over, before what was queued meanwhile.
+    package mutating func enqueueFirst(_ entries: [Entry]) {
+        for entry in entries.reversed() {
+            queue.prepend(entry)
+            count(entry)
+        }
+    }
+
+    private mutating func count(_ entry: Entry) {
+        queuedBytes += entry.datagram.bytes.count
         if queuedBytes > highWaterMark { wasAboveMark = true }
     }
 
-    /// The datagram to write next; `endFlush` follows.
-    package mutating func beginFlush() -> (entry: Entry, tick: UInt32)? {
-        guard canFlush, let first = queue.first else { return nil }
+    /// The datagrams to write next, at most as many as one call takes; `endFlush` follows.
+    package mutating func beginFlush() -> (datagrams: [DatagramCalls.Outgoing], tick: UInt32)? {
+        guard canFlush else { return nil }
         isWriting = true
-        isFlushing = true
-        return (first, readiness.tick)
+        flushing = min(queue.count, DatagramCalls.sendLimit)
+        return (queue.prefix(flushing).map(\.datagram), readiness.tick)
     }
 
-    /// The write that `beginFlush` started is over. Unless it was blocked, its datagram leaves the queue.
-    package mutating func endFlush(isBlocked: Bool, tick: UInt32) -> Bool {
-        isFlushing = false
-        if !isBlocked, let entry = queue.popFirst() { queuedBytes -= entry.bytes.count }
-        return wrote(isBlocked: isBlocked, tick: tick)
+    /// The write that `beginFlush` started is over: `done` datagrams leave the queue, sent or refused. Returns them, and
+    /// whether readiness was cleared.
+    package mutating func endFlush(done: Int, isBlocked: Bool, tick: UInt32) -> (ended: [Entry], didClear: Bool) {
+        flushing = 0
+        var ended: [Entry] = []
+        ended.reserveCapacity(done)
+        while ended.count < done, let entry = queue.popFirst() {
+            queuedBytes -= entry.datagram.bytes.count
+            ended.append(entry)
+        }
+        // An idle socket keeps no memory for a burst that is over.
+        queue.shrink()
+        return (ended, wrote(isBlocked: isBlocked, tick: tick))
     }
 
-    /// Gives up a queued datagram: cancelled, or out of time.
+    /// Gives up what is queued under a ticket: cancelled, or out of time.
     package mutating func withdraw(_ ticket: Ticket) -> Withdrawal {
-        if isFlushing, queue.first?.ticket == ticket { return .underWay }
-        guard let entry = queue.removeFirst(where: { $0.ticket == ticket }) else { return .unknown }
-        queuedBytes -= entry.bytes.count
-        return .removed
+        if queue.prefix(flushing).contains(where: { $0.ticket == ticket }) { return .underWay }
+        let removed = queue.remove { $0.ticket == ticket }
+        for entry in removed { queuedBytes -= entry.datagram.bytes.count }
+        return removed.isEmpty ? .unknown : .removed
     }
 
     /// Whether the queue, once full, has fallen to half of the mark. True once for each time.
@@ -99,8 +139,8 @@ package struct DatagramWriteMachine: Sendable {
 
     /// Drops the queue.
     package mutating func dropAll() -> [Entry] {
-        var dropped: [Entry] = []
-        while let entry = queue.popFirst() { dropped.append(entry) }
+        let dropped = queue.prefix(queue.count)
+        queue = Ring()
         queuedBytes = 0
         wasAboveMark = false
         return dropped

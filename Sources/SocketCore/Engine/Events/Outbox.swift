@@ -1,7 +1,7 @@
 /// Something that happened to a socket, before the faces have given it its public type.
 package enum EngineEvent: Sendable {
     /// Bytes of a stream, or one datagram.
-    case message([UInt8], from: SocketAddress, isTruncated: Bool = false)
+    case message([UInt8], from: SocketAddress, details: DatagramDetails? = nil)
     /// The same bytes for those who only look at them, during the call.
     case bytes(BorrowedBytes)
     case listening

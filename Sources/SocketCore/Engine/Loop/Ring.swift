@@ -28,15 +28,33 @@ package struct Ring<Element> {
         return element
     }
 
-    /// Takes the oldest element out for which `isWanted` holds. Takes as long as the queue is: for rare use.
-    package mutating func removeFirst(where isWanted: (Element) -> Bool) -> Element? {
-        var found: Element?
+    /// Adds `element` before the others.
+    package mutating func prepend(_ element: Element) {
+        if count == storage.count { grow() }
+        head = (head &- 1) & (storage.count - 1)
+        storage[head] = element
+        count += 1
+    }
+
+    /// The oldest elements, at most `most`.
+    package func prefix(_ most: Int) -> [Element] {
+        (0..<min(most, count)).compactMap { storage[(head + $0) & (storage.count - 1)] }
+    }
+
+    /// Takes out, in order, the elements for which `isUnwanted` holds. Takes as long as the queue is: for rare use.
+    package mutating func remove(where isUnwanted: (Element) -> Bool) -> [Element] {
+        var removed: [Element] = []
         var kept = Ring()
         while let element = popFirst() {
-            if found == nil, isWanted(element) { found = element } else { kept.append(element) }
+            if isUnwanted(element) { removed.append(element) } else { kept.append(element) }
         }
         self = kept
-        return found
+        return removed
+    }
+
+    /// Gives back the memory of an empty queue that was long.
+    package mutating func shrink() {
+        if isEmpty, storage.count > 8 { self = Ring() }
     }
 
     private mutating func grow() {

@@ -16,8 +16,11 @@ package enum KernelOption: String, Sendable, Hashable, CaseIterable {
     /// Bytes; the kernel may cap them, and Linux doubles them (socket(7)).
     case receiveBufferSize, sendBufferSize
     case typeOfService, ipv6Only
+    case receivePacketInfo, receiveTypeOfService
     /// The index of the interface; 0 is any.
     case interface
+    /// Of datagrams to groups: hops, whether this machine hears them too, and the index of the interface; 0 is by route.
+    case multicastTTL, multicastLoopback, multicastInterface
 
     /// It counts when the socket gets its address or its peer, and not later.
     package var mustComeFirst: Bool {
@@ -49,7 +52,12 @@ package enum KernelOption: String, Sendable, Hashable, CaseIterable {
             case .sendBufferSize: CSOCKET_OPTION_SEND_BUFFER
             case .typeOfService: CSOCKET_OPTION_TYPE_OF_SERVICE
             case .ipv6Only: CSOCKET_OPTION_IPV6_ONLY
+            case .receivePacketInfo: CSOCKET_OPTION_PACKET_INFO
+            case .receiveTypeOfService: CSOCKET_OPTION_RECEIVE_TRAFFIC_CLASS
             case .interface: CSOCKET_OPTION_INTERFACE
+            case .multicastTTL: CSOCKET_OPTION_MULTICAST_TTL
+            case .multicastLoopback: CSOCKET_OPTION_MULTICAST_LOOPBACK
+            case .multicastInterface: CSOCKET_OPTION_MULTICAST_INTERFACE
             }
         return Int32(option)
     }

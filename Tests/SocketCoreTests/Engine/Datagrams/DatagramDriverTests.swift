@@ -11,7 +11,7 @@ import Testing
         _ = driver.on(.close) { _ in story.put("close") }
         try driver.bind(to: .loopback(.v4))
         let address = try #require(driver.localAddress)
-        driver.receive(timeout: nil) { result in
+        driver.receive(.one, timeout: nil) { result in
             // Before the loop found out, or later.
             if case .failure(.aborted) = result { story.put("receive") }
             if case .failure(.closed) = result { story.put("receive") }
@@ -41,16 +41,17 @@ import Testing
             var sent: UInt8 = 0
             for number in 0..<count {
                 let timeout: Duration? = [nil, .zero, .microseconds(50)].randomElement(using: &generator) ?? nil
-                let keep: @Sendable (Result<DatagramDriver.Datagram, Failure>) -> Void = { result in
-                    if case .success(let datagram) = result { got.note(datagram.bytes) }
+                let wish: DatagramDriver.Wish = [.one, .next, .batch(3)].randomElement(using: &generator) ?? .one
+                let keep: @Sendable (Result<[Datagram], Failure>) -> Void = { result in
+                    if case .success(let datagrams) = result { for each in datagrams { got.note(each.bytes) } }
                     ended.put(number)
                 }
                 if Bool.random(using: &generator) {
-                    driver.receive(timeout: timeout, keep)
+                    driver.receive(wish, timeout: timeout, keep)
                 } else {
                     let task = Task {
                         do throws(Failure) {
-                            keep(.success(try await driver.receive(timeout: timeout)))
+                            keep(.success(try await driver.receive(wish, timeout: timeout)))
                         } catch {
                             keep(.failure(error))
                         }

@@ -27,19 +27,29 @@ import Testing
             state.outbox.add(Listener(ticket: state.nextTicket(), kind: kind, isOnce: false) { _ in })
         }
 
-        func addReader(deadline: Instant = .never) {
+        func addReader(deadline: Instant = .never, hearsErrors: Bool = true) {
+            let reader = DatagramState.Reader(waiter: .handler { _ in }, hearsErrors: hearsErrors)
             state.readers.append(
-                Waiting(ticket: state.nextTicket(), waiter: .handler { _ in }, deadline: deadline, isServing: false))
+                Waiting(ticket: state.nextTicket(), waiter: reader, deadline: deadline, isServing: false))
         }
 
         /// A datagram that met "would block", and somebody who waits for it.
         func queue(deadline: Instant = .never) -> Ticket {
             if case .write(let tick) = state.write.admit() { _ = state.write.wrote(isBlocked: true, tick: tick) }
-            let ticket = state.nextTicket()
-            state.write.enqueue(.init(ticket: ticket, bytes: [1, 2], destination: .loopback(.v4, port: 9)))
-            let waiting = Waiting(ticket: ticket, waiter: Waiter.handler { _ in }, deadline: deadline, isServing: false)
-            state.senders.append(.init(ticket: ticket, size: 2, waiting: waiting))
+            let ticket = state.enqueue(.init(bytes: [1, 2], destination: .loopback(.v4, port: 9)), nil)
+            wait(for: ticket, deadline)
             return ticket
+        }
+
+        func wait(for ticket: Ticket, _ deadline: Instant = .never) {
+            guard let index = state.senders.firstIndex(where: { $0.ticket == ticket }) else { return }
+            state.senders[index].waiting = Waiting(
+                ticket: ticket, waiter: .handler { _ in }, deadline: deadline, isServing: false)
+        }
+
+        /// A flush that came so far. Returns how those who are done with it end.
+        func flush(_ count: Int, _ error: SystemError? = nil) throws -> [Failure?] {
+            state.endFlush(count, error, tick: try beginFlush()).0.map(\.1)
         }
 
         /// The loop begins to write what is queued.
@@ -78,23 +88,85 @@ import Testing
         #expect(subject.step() == "nothing")
     }
 
+    private static func datagram(_ number: UInt8, isTruncated: Bool = false) -> Datagram {
+        Datagram(bytes: [number], source: .loopback(.v4), details: isTruncated ? .truncated(nil) : nil)
+    }
+
     /// UDP cannot carry more than the loop's buffer holds; what a larger kind of datagram lost is told all the same.
     @Test(arguments: [true, false])
-    func truncatedDatagram_isFlagged_toListenersAndReaders(_ isTruncated: Bool) throws {
+    func truncatedDatagram_isFlagged_toReaders(_ isTruncated: Bool) throws {
         let subject = try Subject()
-        let datagram = DatagramDriver.Datagram(bytes: [1], source: .loopback(.v4), isTruncated: isTruncated)
-        let heard = Journal<Bool>()
-        subject.state.outbox.add(
-            Listener(ticket: subject.state.nextTicket(), kind: .message, isOnce: true) { event in
-                if case .message(_, _, let isTruncated) = event { heard.note(isTruncated) }
-            })
-        subject.state.tell(datagram)
-        subject.state.outbox.beginDelivery()?.perform()
-        subject.state.outbox.endDelivery()
-        #expect(heard.entries == [isTruncated])
-        // Nobody listens any more: it is kept for who reads next.
-        subject.state.tell(datagram)
-        #expect(subject.state.takeKept()?.isTruncated == isTruncated)
+        subject.state.keep([DatagramStateTests.datagram(1, isTruncated: isTruncated)])
+        #expect(subject.state.takeKept(1).first?.details?.isTruncated ?? false == isTruncated)
+    }
+
+    /// What was read for listeners who left is kept, before what the kernel has, for the next reader or listener.
+    @Test func datagrams_thatNobodyHeard_areKeptInOrder() throws {
+        let subject = try Subject()
+        subject.listen(.message)
+        subject.state.read.ready(.readable)
+        #expect(subject.step() == "read")
+        subject.state.beginTelling()
+        #expect(subject.state.hearMessage()?.count == 1)
+        _ = subject.state.outbox.remove { _ in true }
+        #expect(subject.state.hearMessage() == nil)
+        let rest = (1...3).map { DatagramStateTests.datagram($0) }
+        subject.state.endTelling(rest[...])
+        #expect(subject.state.takeKept(1).map(\.bytes) == [[1]])
+        subject.addReader()
+        #expect(subject.step() == "resume")
+        subject.state.read.relinquish()
+        subject.listen(.message)
+        #expect(subject.step() == "tell")
+    }
+
+    @Test func datagrams_thatAreKept_goWithTheSocket() throws {
+        let subject = try Subject()
+        subject.state.keep([DatagramStateTests.datagram(1)])
+        subject.state.close()
+        #expect(subject.step() == "release")
+        #expect(subject.state.takeKept(1).isEmpty)
+        subject.state.keep([DatagramStateTests.datagram(1)])
+        #expect(subject.state.takeKept(1).isEmpty)
+    }
+
+    /// Answers of listeners on the loop are collected until all have been told; on another executor they go at once.
+    @Test(arguments: [true, false])
+    func answers_areHeld_whileListenersAreTold(_ isOnLoop: Bool) throws {
+        let subject = try Subject()
+        if !isOnLoop { subject.state.delivery = .executor { $0() } }
+        subject.state.beginTelling()
+        let admission = subject.state.write.admit()
+        #expect((admission == .queue) == isOnLoop)
+        guard isOnLoop else { return }
+        _ = subject.queue()
+        #expect(subject.step() == "nothing")
+        subject.state.endTelling([])
+        #expect(subject.step() == "flush")
+    }
+
+    // MARK: Errors of a connected socket's peer
+
+    @Test func refusal_endsAPendingReader_orIsTold_orIsKeptForTheNext() throws {
+        let failure = Failure.system(.connectionRefused, .sendTo)
+        let subject = try Subject()
+        // Not connected: told only.
+        subject.addReader()
+        #expect(subject.state.tellRefusal(failure, nil) == nil)
+        #expect(subject.state.pendingError == nil)
+        subject.state.peer = .loopback(.v4, port: 9)
+        #expect(subject.state.tellRefusal(failure, nil) != nil)
+        #expect(subject.state.readers.isEmpty)
+        // An iteration goes on.
+        subject.addReader(hearsErrors: false)
+        #expect(subject.state.tellRefusal(failure, nil) == nil)
+        #expect(!subject.state.readers.isEmpty)
+        #expect(subject.state.pendingError == failure)
+        subject.state.pendingError = nil
+        subject.listen(.error)
+        #expect(subject.state.tellRefusal(failure, nil) == nil)
+        #expect(subject.state.pendingError == nil)
+        #expect(subject.step() == "deliver")
     }
 
     @Test func errors_areTakenFirst_once() throws {
@@ -122,9 +194,8 @@ import Testing
         #expect(subject.step() == "end")
         #expect(subject.step() == "setTimer")
         #expect(subject.step() == "nothing")
-        let tick = try subject.beginFlush()
-        _ = subject.state.write.endFlush(isBlocked: false, tick: tick)
-        #expect(subject.state.endSender(ticket, nil) != nil)
+        #expect(try subject.flush(1) == [nil])
+        #expect(subject.state.senders.allSatisfy { $0.ticket != ticket })
         #expect(subject.step() == "release")
         for _ in 0..<3 { #expect(subject.step() == "nothing") }
     }
@@ -171,24 +242,83 @@ import Testing
         let ticket = subject.queue()
         let tick = try subject.beginFlush()
         #expect(subject.state.withdraw(ticket, .cancelled()) == nil)
-        _ = subject.state.write.endFlush(isBlocked: isBlocked, tick: tick)
-        if isBlocked {
-            #expect(subject.state.endBlocked(ticket)?.failure == .cancelled(sent: 0, remaining: 2))
-        } else {
-            #expect(subject.state.endSender(ticket, nil) != nil)
-        }
+        let ended = subject.state.endFlush(isBlocked ? 0 : 1, isBlocked ? .wouldBlock : nil, tick: tick).0
+        #expect(ended.map(\.1) == [isBlocked ? .cancelled(sent: 0, remaining: 2) : nil])
         #expect(subject.state.senders.isEmpty)
         #expect(subject.state.write.isFlushed)
     }
 
     @Test func blockedDatagram_thatNobodyGaveUp_staysQueued() throws {
         let subject = try Subject()
-        let ticket = subject.queue()
-        let tick = try subject.beginFlush()
-        _ = subject.state.write.endFlush(isBlocked: true, tick: tick)
-        #expect(subject.state.endBlocked(ticket) == nil)
+        _ = subject.queue()
+        #expect(try subject.flush(0, .wouldBlock).isEmpty)
         #expect(subject.state.senders.count == 1)
         #expect(subject.state.write.queuedBytes == 2)
+    }
+
+    // MARK: Batches
+
+    private func queueBatch(_ subject: Subject, _ sizes: [Int]) -> Ticket {
+        if case .write(let tick) = subject.state.write.admit() {
+            _ = subject.state.write.wrote(isBlocked: true, tick: tick)
+        }
+        let batch = sizes.map {
+            DatagramCalls.Outgoing(bytes: [UInt8](repeating: 0, count: $0), destination: .loopback(.v4, port: 9))
+        }
+        let sender = DatagramState.Sender(
+            ticket: subject.state.nextTicket(), remaining: sizes.reduce(0, +), left: sizes.count)
+        subject.state.enqueue(batch[...], sender, isFirst: false)
+        return sender.ticket
+    }
+
+    /// The one that waits for a batch hears when its last datagram has ended, of the first that was refused.
+    @Test func batch_endsOnce_withTheFirstRefusal() throws {
+        let subject = try Subject()
+        let ticket = queueBatch(subject, [1, 2, 3, 4])
+        subject.wait(for: ticket)
+        #expect(try subject.flush(1, .messageTooLong).isEmpty)
+        #expect(try subject.flush(0, .wouldBlock).isEmpty)
+        #expect(try subject.flush(1, .permissionDenied) == [.system(.messageTooLong, .sendTo, sent: 4, remaining: 6)])
+        #expect(subject.state.senders.isEmpty)
+        #expect(subject.state.counts.bytesSent == 4)
+    }
+
+    @Test func batch_thatIsGivenUp_saysHowFarItCame() throws {
+        let subject = try Subject()
+        let ticket = queueBatch(subject, [1, 2, 3, 4])
+        subject.wait(for: ticket)
+        #expect(try subject.flush(2, .wouldBlock).isEmpty)
+        #expect(subject.state.withdraw(ticket, .timedOut()) == .timedOut(sent: 3, remaining: 7))
+        #expect(subject.state.write.isFlushed)
+    }
+
+    /// Ended before anybody waited for it: the result is kept.
+    @Test func batch_thatEndsBeforeAnybodyWaits_keepsItsResult() throws {
+        let subject = try Subject()
+        let ticket = queueBatch(subject, [1, 2])
+        #expect(try subject.flush(2).isEmpty)
+        #expect(subject.state.senders.first?.ticket == ticket)
+        #expect(subject.state.senders.first?.left == 0)
+        #expect(subject.state.senders.first?.result == nil)
+    }
+
+    /// Completions of datagrams that ended together are one delivery, in order.
+    @Test func completions_areToldTogether_inOrder() throws {
+        let subject = try Subject()
+        let heard = Journal<String>()
+        if case .write(let tick) = subject.state.write.admit() {
+            _ = subject.state.write.wrote(isBlocked: true, tick: tick)
+        }
+        for number in 1...3 {
+            _ = subject.state.enqueue(.init(bytes: [1], destination: .loopback(.v4, port: 9))) { failure in
+                heard.note("\(number) \(failure == nil)")
+            }
+        }
+        #expect(try subject.flush(2, .messageTooLong).isEmpty)
+        subject.state.outbox.beginDelivery()?.perform()
+        subject.state.outbox.endDelivery()
+        #expect(heard.entries == ["1 true", "2 true", "3 false"])
+        #expect(subject.state.outbox.isEmpty)
     }
 
     @Test func drain_isTold_whenTheQueueIsGivenUp() throws {

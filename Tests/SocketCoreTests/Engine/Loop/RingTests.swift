@@ -33,12 +33,29 @@ import Testing
     }
 
     @Test(arguments: [(0, [1, 2, 3]), (2, [0, 1, 3]), (9, [0, 1, 2, 3])])
-    func removeFirst_takesOneOut(_ number: Int, _ left: [Int]) {
+    func remove_takesSomeOut(_ number: Int, _ left: [Int]) {
         var ring = Ring<Int>()
         for number in 0..<4 { ring.append(number) }
-        #expect(ring.removeFirst { $0 == number } == (number < 4 ? number : nil))
+        #expect(ring.remove { $0 == number } == (number < 4 ? [number] : []))
+        #expect(ring.prefix(9) == left)
         #expect(left.map { _ in ring.popFirst() } == left.map(Optional.some))
         #expect(ring.isEmpty)
+    }
+
+    @Test(arguments: [1, 8, 9, 40])
+    func prepend_putsBefore_andPrefixLooks(_ count: Int) {
+        var ring = Ring<Int>()
+        for number in 0..<count { if number % 2 == 0 { ring.append(number) } else { ring.prepend(number) } }
+        let odd = (0..<count).filter { $0 % 2 == 1 }.reversed()
+        let expected = odd + (0..<count).filter { $0 % 2 == 0 }
+        #expect(ring.prefix(3) == Array(expected.prefix(3)))
+        #expect(ring.prefix(count + 1) == expected)
+        #expect(expected.map { _ in ring.popFirst() } == expected.map(Optional.some))
+        ring.shrink()
+        #expect(ring.isEmpty)
+        ring.append(1)
+        ring.shrink()
+        #expect(ring.popFirst() == 1)
     }
 
     @Test func element_isReleasedWhenItLeaves() {
