@@ -37,11 +37,10 @@ struct StreamState: ~Copyable {
     private var hasGivenUp = false
     var finishers: [Waiter] = []
     var closers: [Waiter] = []
-    /// Who waits for the descriptor, and then the descriptor.
-    var detacher: Waiter?
-    var detached: StreamDriver.Detached?
+    /// Somebody wants the descriptor for himself.
+    var detachment: Detachment?
     /// How many relays move what this socket receives and sends.
-    var relays = 0
+    var relays: Int32 = 0
     /// The family of the address that bind() gave.
     var boundFamily: SocketAddress.Family?
     var connecting: Waiter?
