@@ -9,9 +9,8 @@ package struct SocketAddress: Sendable {
         case v6 = 6
     }
 
+    /// Plain numbers, those of local addresses too: a reference in here would make every message dearer.
     package var native: csocket_address
-    /// Of a local address: a path, or an abstract name behind a zero; nil for a socket without a name.
-    package private(set) var name: [UInt8]?
 
     package init(native: csocket_address) {
         self.native = native
@@ -21,7 +20,12 @@ package struct SocketAddress: Sendable {
     package init(local name: [UInt8]) {
         native = csocket_address()
         native.family = Family.local.rawValue
-        self.name = name.isEmpty ? nil : name
+        if !name.isEmpty { native.low = LocalNames.number(of: name) }
+    }
+
+    /// Of a local address: a path, or an abstract name behind a zero; nil for a socket without a name.
+    package var name: [UInt8]? {
+        family == .local && native.low != 0 ? LocalNames.name(native.low) : nil
     }
 
     /// The source of a datagram: of a local one the name is copied, since it is there only until the next call.
@@ -46,7 +50,13 @@ package struct SocketAddress: Sendable {
     /// The address as the kernel's calls take it.
     @inline(__always)
     func withNative<Result>(_ body: (UnsafePointer<csocket_address>) -> Result) -> Result {
-        guard let name else { return withUnsafePointer(to: native, body) }
+        guard native.family == Family.local.rawValue else { return withUnsafePointer(to: native, body) }
+        return withLocal(body)
+    }
+
+    @inline(never)
+    private func withLocal<Result>(_ body: (UnsafePointer<csocket_address>) -> Result) -> Result {
+        let name = name ?? []
         return name.withUnsafeBytes { bytes in
             var lent = native
             lent.low = UInt64(UInt(bitPattern: bytes.baseAddress))
@@ -137,7 +147,7 @@ extension SocketAddress: Hashable, CustomStringConvertible {
     package static func == (left: SocketAddress, right: SocketAddress) -> Bool {
         left.native.low == right.native.low && left.native.high == right.native.high
             && left.native.port == right.native.port && left.native.family == right.native.family
-            && left.native.scope == right.native.scope && left.name == right.name
+            && left.native.scope == right.native.scope
     }
 
     package func hash(into hasher: inout Hasher) {
@@ -145,7 +155,6 @@ extension SocketAddress: Hashable, CustomStringConvertible {
         hasher.combine(native.high)
         hasher.combine(native.port)
         hasher.combine(native.scope)
-        hasher.combine(name)
     }
 
     /// `192.0.2.1:80` or `[2001:db8::1]:80`; of a local socket its path or name.
