@@ -277,7 +277,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         timer = nil
         if let observed { tellClosed(observed, number) }
         // With its descriptor whoever detaches it has its path.
-        if !state.withLock({ $0.detacher != nil }) { local?.removePath() }
+        if let local, !state.withLock({ $0.detachment != nil }) { local.removePath() }
         let (endings, isDetached) = state.withLock { state in
             var endings = StreamState.Endings()
             let isDetached = state.detachment != nil && !state.descriptor.withhold()
