@@ -65,5 +65,15 @@ public struct Arguments {
         return choice
     }
 
+    /// Whether `yes` was given, and not `no`.
+    public func isYes(_ name: String, default preset: Bool = false) -> Bool {
+        switch values[name] {
+        case "yes": return true
+        case "no": return false
+        case nil: return preset
+        case let value?: Arguments.refuse("\(name): \"\(value)\" is neither yes nor no")
+        }
+    }
+
     private static func refuse(_ problem: String) -> Never { fail("\(problem); --help says more", status: 2) }
 }

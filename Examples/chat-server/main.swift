@@ -30,12 +30,13 @@ server.on(.connect) { client in
     client.on(.close) { room.leave(client) }
     room.enter(client)
 }
+let stop = StopRequest(endOfInput: true)
 do {
     // The main thread only waits; the room's own thread sleeps too while nobody says anything.
     try server.eventLoop.run {
         try await server.listen(address)
         say("listening on \(try await server.getLocalAddress())")
-        await stopRequest(endOfInput: true)
+        await stop.wait()
         await server.close()
         await room.closeAll()
     }

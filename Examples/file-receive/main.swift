@@ -50,6 +50,7 @@ struct FileCut: Error, CustomStringConvertible {
 }
 
 let server = TCPSocketServer()
+let stop = StopRequest()
 do {
     try server.eventLoop.run {
         try await server.listen(address)
@@ -73,7 +74,7 @@ do {
             return ""
         }
         Task(executorPreference: server.eventLoop) {
-            await stopRequest()
+            await stop.wait()
             work.cancel()
         }
         do {

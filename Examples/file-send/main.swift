@@ -14,13 +14,12 @@ let arguments = Arguments(
         in hexadecimal, and a line feed.
         """)
 enum Method: String, CaseIterable { case sendfile, read }
-enum Answer: String, CaseIterable { case yes, no }
 
 let address = NetAddress(arguments.text("HOST"), port: arguments.number("PORT", in: 1...65_535))
 let path = arguments.text("FILE")
 let timeout = arguments.seconds("--timeout", default: 10)
 let method = arguments.choice("--method", default: Method.sendfile)
-let isCompared = arguments.choice("--checksum", default: Answer.yes) == .yes
+let isCompared = arguments.isYes("--checksum", default: true)
 let tcp = TCPSocket()
 
 func checksum() throws -> String {
@@ -44,7 +43,7 @@ func sendByReading(_ file: DiskFile, _ size: Int, _ display: ProgressDisplay) as
 do {
     try tcp.eventLoop.run {
         Task(executorPreference: tcp.eventLoop) {
-            await stopRequest()
+            await StopRequest().wait()
             await tcp.reset()
             fail("interrupted")
         }

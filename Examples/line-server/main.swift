@@ -31,12 +31,13 @@ let address = NetAddress(
 
 let server = TCPSocketServer()
 server.on(.error) { if $0.kind != .connectionReset { complain("\($0)") } }
+let stop = StopRequest(endOfInput: true)
 do {
     try server.eventLoop.run {
         try await server.listen(address)
         say("listening on \(try await server.getLocalAddress())")
         Task(executorPreference: server.eventLoop) { try await server.serve(answerLines) }
-        await stopRequest(endOfInput: true)
+        await stop.wait()
         await server.close()
     }
 } catch {

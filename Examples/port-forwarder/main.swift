@@ -16,14 +16,13 @@ let arguments = Arguments(
         Prints "listening on ADDRESS:PORT" when it is ready, and a line with counters for each pair of connections that has
         ended. Ends on Ctrl-C, on SIGTERM, and at the end of standard input if that is a terminal or a pipe.
         """)
-enum Answer: String, CaseIterable { case yes, no }
 
 let target = NetAddress(arguments.text("HOST"), port: arguments.number("PORT", in: 1...65_535))
 let address = NetAddress(
     arguments.text("--host", default: "127.0.0.1"), port: arguments.number("--port", in: 0...65_535, default: 7007))
 let idle = arguments.seconds("--idle", default: 0)
 let timeout = arguments.seconds("--timeout", default: 5)
-let isQuiet = arguments.choice("--quiet", default: Answer.no) == .yes
+let isQuiet = arguments.isYes("--quiet")
 let group = SocketEventLoopGroup(count: arguments.number("--loops", in: 1...1024, default: 1))
 
 func forward(_ client: TCPSocketConnection) async throws {
@@ -49,6 +48,7 @@ func forward(_ client: TCPSocketConnection) async throws {
 
 let server = TCPSocketServer(group: group)
 server.on(.error) { complain("\($0)") }
+let stop = StopRequest(endOfInput: true)
 do {
     // The main thread only waits: see tcp-echo-server.
     try server.eventLoop.run {
@@ -56,7 +56,7 @@ do {
         try await server.listen(address, backlog: 4096)
         say("listening on \(try await server.getLocalAddress())")
         let serving = Task(executorPreference: server.eventLoop) { try await server.serve(forward) }
-        await stopRequest(endOfInput: true)
+        await stop.wait()
         // Relays end as cancelled, and their connections are closed.
         serving.cancel()
         _ = await serving.result

@@ -10,7 +10,7 @@ _ = Arguments(
         """)
 
 Task {
-    await stopRequest()
+    await StopRequest().wait()
     leave(status: 0)
 }
 Task {

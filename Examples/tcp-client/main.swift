@@ -16,7 +16,7 @@ let timeout = arguments.seconds("--timeout", default: 5)
 
 let tcp = TCPSocket()
 Task {
-    await stopRequest()
+    await StopRequest().wait()
     leave(status: 0)
 }
 do {

@@ -19,7 +19,7 @@ func serveWithEvents(_ server: TCPSocketServer, _ mode: Mode) {
 private func echo(to client: TCPSocketConnection) {
     client.on(.message) { message in
         client.send(message.message) { _ in }
-        guard client.bufferedAmount > client.highWaterMark else { return }
+        guard client.needsDrain else { return }
         // The client sends and does not read. Without a listener nothing is read here either, so that what it sends
         // waits on its side of the network; and when it has read, we go on.
         client.off(.message)

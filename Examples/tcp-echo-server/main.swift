@@ -13,6 +13,8 @@ let arguments = Arguments(
           --mode MODE      echo what comes, discard it, or discard it and send characters: chargen (echo)
           --style STYLE    async, callback or events (events)
           --loops N        threads that serve the clients (1)
+          --share YES|NO   let other servers that do so too have the same port (no)
+          --log YES|NO     a line on standard error for what happens to each socket (no)
 
         Prints "listening on ADDRESS:PORT" when it is ready. Ends on Ctrl-C, on SIGTERM, and at the end of standard
         input if that is a terminal or a pipe.
@@ -22,18 +24,24 @@ let address = NetAddress(
 let mode = arguments.choice("--mode", default: Mode.echo)
 let style = arguments.choice("--style", default: Style.events)
 let loops = arguments.number("--loops", in: 1...1024, default: 1)
+let isShared = arguments.isYes("--share")
 
-let server = TCPSocketServer(group: SocketEventLoopGroup(count: loops))
+let group = SocketEventLoopGroup(count: loops)
+if arguments.isYes("--log") {
+    group.observer = SocketObserver { report in note("\(report)\n") }
+}
+let server = TCPSocketServer(group: group)
 server.on(.error) { error in
     // A client that is gone, in the middle of something or not, is nothing that anybody needs to hear of.
     if error.kind != .connectionReset { complain("\(error)") }
 }
+let stop = StopRequest(endOfInput: true)
 do {
     // The main thread only waits. What follows runs on the server's loop, and nothing on Swift's own threads: a server
     // that nobody talks to sleeps.
     try server.eventLoop.run {
         // What is set on the server holds for the connections that it accepts.
-        try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true))
+        try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true, reusePort: isShared))
         try await server.listen(address, backlog: 4096)
         say("listening on \(try await server.getLocalAddress())")
         switch style {
@@ -41,7 +49,7 @@ do {
         case .callback: serveWithCallbacks(server, mode)
         case .async: Task(executorPreference: server.eventLoop) { try await serveWithTasks(server, mode) }
         }
-        await stopRequest(endOfInput: true)
+        await stop.wait()
         await server.close()
     }
 } catch {

@@ -17,7 +17,7 @@ let wait = arguments.seconds("--wait", default: 1)
 
 let udp = UDPSocket()
 Task {
-    await stopRequest()
+    await StopRequest().wait()
     leave(status: 0)
 }
 udp.on(.message) { StandardOutput.writeNow($0.message) }

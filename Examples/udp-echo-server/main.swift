@@ -21,6 +21,7 @@ let style = arguments.choice("--style", default: Style.events)
 let loops = arguments.number("--loops", in: 1...1024, default: 1)
 
 let udp = UDPSocket(group: SocketEventLoopGroup(count: loops))
+let stop = StopRequest(endOfInput: true)
 do {
     // The main thread only waits. What follows runs on the socket's loop, and nothing on Swift's own threads: a server
     // that nobody talks to sleeps.
@@ -32,7 +33,7 @@ do {
         case .callback: serveWithCallbacks(udp)
         case .async: Task(executorPreference: udp.eventLoop) { try await serveWithTasks(udp) }
         }
-        await stopRequest(endOfInput: true)
+        await stop.wait()
         await udp.close()
     }
 } catch {

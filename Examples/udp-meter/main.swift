@@ -26,6 +26,7 @@ let size = arguments.number("--size", in: Probe.size...UDPSocket.maximumSizeIPv4
 let time = arguments.seconds("--seconds", default: 5)
 
 let udp = UDPSocket(group: SocketEventLoopGroup(count: 1))
+let stop = StopRequest(endOfInput: role == .receive)
 do {
     try udp.eventLoop.run {
         switch role {
@@ -38,14 +39,14 @@ do {
                 var receiver = Receiver(udp)
                 try await receiver.run()
             }
-            await stopRequest(endOfInput: true)
+            await stop.wait()
         case .send:
             try await udp.connect(to: address)
             let sending = Task(executorPreference: udp.eventLoop) {
                 try await Sender(udp: udp, size: size, rate: rate, time: time).run()
             }
             Task {
-                await stopRequest()
+                await stop.wait()
                 sending.cancel()
             }
             guard let report = try await sending.value else { fail("\(address) does not answer") }

@@ -64,6 +64,25 @@ int csocket_thread_start(const char *name, void (*body)(void *), void *context) 
     return -error;
 }
 
+int csocket_broken_pipe_block(void) {
+    sigset_t broken_pipe, previous, pending;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, &previous);
+    sigpending(&pending);
+    return sigismember(&previous, SIGPIPE) == 1 || sigismember(&pending, SIGPIPE) == 1;
+}
+
+void csocket_broken_pipe_unblock(void) {
+    sigset_t broken_pipe, pending;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    sigpending(&pending);
+    int number;
+    if (sigismember(&pending, SIGPIPE) == 1) (void)sigwait(&broken_pipe, &number);
+    pthread_sigmask(SIG_UNBLOCK, &broken_pipe, NULL);
+}
+
 static _Thread_local void *current_loop;
 
 __attribute__((noinline)) void *csocket_current_loop(void) {

@@ -14,6 +14,11 @@ void csocket_sleep(int64_t nanoseconds);
 // Returns 0 or minus the errno. `name` is cut to 15 bytes.
 int csocket_thread_start(const char *name, void (*body)(void *), void *context);
 
+// Blocks SIGPIPE on the calling thread, for sendfile(2) and splice(2), which know no MSG_NOSIGNAL. Returns 1 if it was
+// blocked, or waiting to be taken, before; else `unblock` undoes it, and drops one that came meanwhile.
+int csocket_broken_pipe_block(void);
+void csocket_broken_pipe_unblock(void);
+
 // The event loop that owns the calling thread, or NULL. Never inlined into Swift, and read anew each time: an async
 // function may continue on another thread, and a compiler that believes a thread's identity to be constant would
 // reuse the old answer.

@@ -100,6 +100,8 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case adopt
     /// Giving a descriptor up.
     case detach
+    /// Waiting for a descriptor that is not a socket's.
+    case wait
 
     /// The operation that a failure can only be of; nil where it can be of several.
     init?(_ failure: Failure) {

@@ -55,11 +55,12 @@ public final class SocketEventLoop: TaskExecutor {
     /// Never runs it during the call, also not on the loop itself.
     public func execute(_ body: @escaping @Sendable () -> Void) { core.execute(body) }
 
-    /// Runs an async `body` on the loop and blocks the calling thread until it has ended; returns or throws what it does.
+    /// Runs an async `body` on the loop, and keeps the calling thread until it has ended; returns or throws what it does.
     ///
-    /// For programs whose main function is not async. All that `body` awaits of sockets happens on loops, so a program
-    /// that is written around it does without the threads of Swift's own pool, which it would start otherwise; while
-    /// nothing happens, no thread of it runs at all:
+    /// For programs whose main function is not async. A loop that has no thread yet runs on the calling one, until `body`
+    /// has ended; then it gets its own. All that `body` awaits of sockets happens on loops, so a program that is written
+    /// around this call does without the threads of Swift's own pool, which it would start otherwise. With one loop it may
+    /// have a single thread, which makes every system call cheaper; while nothing happens, it does not run at all:
     ///
     /// ```swift
     /// func main() throws {
@@ -85,14 +86,43 @@ public final class SocketEventLoop: TaskExecutor {
     ) throws(Failure) -> Success {
         precondition(!isCurrent, "socket loop \(core.number) cannot wait for itself")
         let result = Handover<Result<Success, Failure>>()
-        Task(executorPreference: self) {
-            do throws(Failure) {
-                result.give(.success(try await body()))
-            } catch {
-                result.give(.failure(error))
+        func begin(isHosted: Bool) {
+            Task(executorPreference: self) { [core] in
+                do throws(Failure) {
+                    result.give(.success(try await body()))
+                } catch {
+                    result.give(.failure(error))
+                }
+                if isHosted { core.endHosting() }
             }
         }
+        if !core.host({ begin(isHosted: true) }) { begin(isHosted: false) }
         return try result.wait().get()
+    }
+
+    /// Waits until a descriptor that is none of the SDK's has something to read, or has ended: a pipe, a terminal, a signalfd.
+    ///
+    /// One read(2) does not block after that. A file on a disk always has something to read. The descriptor stays the
+    /// caller's, who keeps it open meanwhile; one wait at a time. So a program does without a thread that reads:
+    ///
+    /// ```swift
+    /// try await loop.waitUntilReadable(0)
+    /// var bytes = [UInt8](repeating: 0, count: 4096)
+    /// let count = read(0, &bytes, bytes.count)
+    /// ```
+    ///
+    /// - Throws: `.invalidArgument` for a descriptor that is not open, or is waited for already; `.cancelled`.
+    ///
+    /// ## Cancellation
+    /// Ends the wait; nothing is read.
+    public func waitUntilReadable(_ descriptor: Int) async throws(SocketError) {
+        let failure: Failure? =
+            if let number = Int32(exactly: descriptor) {
+                await core.waitUntilReadable(number)
+            } else {
+                .invalidArgument(.init("descriptor", "\(descriptor) is no descriptor"))
+            }
+        if let failure { throw SocketError(failure, .wait, nil) }
     }
 
     /// Runs a job of a task on the loop's thread.

@@ -67,8 +67,9 @@ public struct TCPExtraOptions: Sendable, Hashable, Codable {
     /// systems). Linux before 5.0 does not have it.
     public var interface: String?
 
-    /// Share a port with other sockets of the same user that ask for it too: the system spreads connections over the
-    /// servers (SO_REUSEPORT). Set before bind, connect or listen. Off by default.
+    /// Share a port with other sockets of the same user that ask for it too (SO_REUSEPORT). Linux spreads connections over
+    /// the servers, of this process or others; Apple systems need not. Set before bind, connect or listen. Off by
+    /// default.
     public var reusePort: Bool?
 
     /// Of a server only: how many connections that brought data with their first packet may wait for the end of their

@@ -14,16 +14,21 @@ public struct SocketStatistics: Sendable, Hashable, Codable {
     public let bytesQueued: Int
     /// How long the connection has stood, or did stand, or the datagram socket has had its address; nil before it did.
     public let age: Duration?
+}
 
-    init(_ numbers: (counts: StreamCounts, queued: Int)) {
-        let counts = numbers.counts
+extension SocketStatistics {
+    init(_ counts: StreamCounts, queued: Int) {
         let end = counts.closed == .never ? Instant.now : counts.closed
-        bytesReceived = Int(clamping: counts.bytesReceived)
-        bytesSent = Int(clamping: counts.bytesSent)
-        messagesReceived = Int(clamping: counts.messagesReceived)
-        messagesSent = Int(clamping: counts.messagesSent)
-        bytesQueued = numbers.queued
-        age = counts.opened == .never ? nil : end.duration(since: counts.opened)
+        self.init(
+            bytesReceived: Int(clamping: counts.bytesReceived), bytesSent: Int(clamping: counts.bytesSent),
+            messagesReceived: Int(clamping: counts.messagesReceived), messagesSent: Int(clamping: counts.messagesSent),
+            bytesQueued: queued, age: counts.opened == .never ? nil : end.duration(since: counts.opened))
+    }
+
+    /// Of a connection that has come to its end; nil when there never was one.
+    init?(final counts: StreamCounts) {
+        if counts.opened == .never { return nil }
+        self.init(counts, queued: 0)
     }
 }
 
@@ -37,7 +42,8 @@ extension StreamSocket {
     /// print(statistics.bytesSent, "bytes sent in", statistics.age ?? .zero)
     /// ```
     public var statistics: SocketStatistics {
-        SocketStatistics(stream.driver.counts)
+        let (counts, queued) = stream.driver.counts
+        return SocketStatistics(counts, queued: queued)
     }
 
     /// The state now, and again each time it changes; ends with the closed state.

@@ -125,6 +125,16 @@ extension StreamSocket {
         set { stream.driver.highWaterMark = max(0, newValue) }
     }
 
+    /// Whether the send queue has been above `highWaterMark`, and `drain` is still to come: time to stop sending, or reading
+    /// what would be answered. A listener or completion that asks cannot miss the event; elsewhere it may come before the
+    /// program listens to it.
+    ///
+    /// ```swift
+    /// tcp.send(bytes) { _ in }
+    /// if tcp.needsDrain { tcp.once(.drain) { print("go on") } }
+    /// ```
+    public var needsDrain: Bool { stream.driver.needsDrain }
+
     /// The loop that the socket belongs to: where its listeners run, and an executor for tasks that use it much.
     public var eventLoop: SocketEventLoop { SocketEventLoop.face(of: stream.driver.loop) }
 }

@@ -12,18 +12,19 @@ extension TCPSocket {
     /// try await inherited.send("hello")
     /// ```
     ///
+    /// `unread` is what was read of the connection before and is still to be received here, as `detach()` returns it: it
+    /// comes before everything else.
+    ///
     /// - Throws: `.invalidArgument` for the field `descriptor`, whose `message` says why: it is not open, not a socket, not
     ///   a stream socket of IPv4 or IPv6, or not connected. It then stays the caller's, as it was.
-    public convenience init(adopting descriptor: Int, group: SocketEventLoopGroup = .shared) throws(SocketError) {
+    public convenience init(
+        adopting descriptor: Int, unread: [UInt8] = [], group: SocketEventLoopGroup = .shared
+    ) throws(SocketError) {
         let number = Int32(exactly: descriptor) ?? -1
         do throws(Failure) {
-            let peer = try Adoption.prepareConnection(number)
-            self.init(
-                driver: StreamDriver(
-                    group: group.core, adopting: OwnedDescriptor(adopting: number), peer: peer, settings: .standard))
+            self.init(driver: try StreamDriver(group: group.core, adopting: number, unread: unread))
         } catch {
             throw SocketError(error, .adopt)
         }
-        stream.driver.startWatchingWhenUsed()
     }
 }

@@ -67,6 +67,8 @@ extension StreamSocket {
     ) async throws(RelayError) -> RelayCounts {
         let relay = Relay(
             stream.driver, other.stream.driver, isCopying: isCopying, report: RelayCounts.adapt(progress))
+        relay.claim(true)
+        defer { relay.claim(false) }
         await withTaskGroup(of: Relay.Verdict.self) { group in
             // Each on the loop of whom it reads from. The listeners of the third keep both sockets open.
             group.addTask(executorPreference: eventLoop) { await relay.moveAll(from: .first) }

@@ -162,5 +162,8 @@ extension UDPSocket {
     /// ```swift
     /// print(udp.statistics.messagesReceived, "datagrams")
     /// ```
-    public var statistics: SocketStatistics { SocketStatistics(driver.counts) }
+    public var statistics: SocketStatistics {
+        let (counts, queued) = driver.counts
+        return SocketStatistics(counts, queued: queued)
+    }
 }

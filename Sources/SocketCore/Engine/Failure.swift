@@ -52,6 +52,7 @@ package indirect enum Failure: Error, Sendable, Hashable {
         case messageListenerExists = "a message listener exists, so messages go to it"
         case framed = "a framing is set, and part of a message cannot be sent"
         case finished = "our direction has been ended with finish()"
+        case busy = "a send, receive, finish or relay of the socket is under way"
         case notBound = "the socket has no address yet; bind, listen or connect first"
         case taken = "connections go to the connect listener or to serve"
     }

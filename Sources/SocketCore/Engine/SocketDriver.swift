@@ -6,6 +6,8 @@ package protocol SocketDriver: AnyObject, Sendable {
     var localAddress: SocketAddress? { get }
     /// The peer's address, nil without a connection.
     var peerAddress: SocketAddress? { get }
+    /// Nil when nobody observes the socket.
+    var observed: Observed? { get }
     /// Queues a completion behind the events that came before it.
     func complete(_ body: @escaping @Sendable () -> Void)
     /// Lends the descriptor to `body`; nil without calling it when there is none.
@@ -14,6 +16,7 @@ package protocol SocketDriver: AnyObject, Sendable {
 
 extension SocketDriver {
     package var peerAddress: SocketAddress? { nil }
+    package var observed: Observed? { nil }
 
     /// Makes one system call with the descriptor, which is not closed, and so not given to anybody else, meanwhile.
     package func withOpenDescriptor<Value>(

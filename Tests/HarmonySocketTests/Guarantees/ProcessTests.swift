@@ -77,6 +77,30 @@ struct ProcessTests {
         }
     }
 
+    @Test("21. Nor do they on a thread of the program that runs the loop, which ends with the signals it had")
+    func sending_onAHostingThread_raisesNoSignal() async throws {
+        await #expect(processExitsWith: .success) {
+            ProcessFacts.letBrokenPipeKill()
+            let file = try TemporaryFile()
+            try file.setSize(10_000_000)
+            let path = file.path
+            try await blocking {
+                let group = SocketEventLoopGroup(count: 1)
+                try group.next().run {
+                    let (connection, peer) = try await makeConnectionWithRawPeer(group: group)
+                    peer.close()
+                    for _ in 0..<5 {
+                        await #expect(throws: SocketError.self) {
+                            try await connection.sendFile(path, timeout: .seconds(5))
+                        }
+                    }
+                    await connection.reset()
+                }
+                #expect(!ProcessFacts.isBrokenPipeBlocked)
+            }
+        }
+    }
+
     @Test("21. Every descriptor is close-on-exec", .enabled(if: ProcessFacts.hasProc, "lists them in /proc"))
     func descriptors_ofEveryKind_areCloseOnExec() async throws {
         await #expect(processExitsWith: .success) {

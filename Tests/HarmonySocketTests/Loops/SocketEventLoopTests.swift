@@ -117,6 +117,31 @@ import Testing
         #expect(error == .notConnected)
     }
 
+    /// The first to need the loop's thread lends its own, and another one takes its place when that leaves.
+    @Test func run_onALoopWithoutThread_isOnTheCallersThread_andTheLoopLivesOn() async throws {
+        let group = SocketEventLoopGroup(count: 1)
+        let loop = group.next()
+        let (threads, server) = try await blocking {
+            let caller = currentThreadNumber()
+            let server = TCPSocketServer(group: group)
+            let inside = try loop.run {
+                try await server.listen(Loopback.ipv4.address())
+                return currentThreadNumber()
+            }
+            // Hosted once only: from now on it has a thread of its own.
+            return ([caller, inside, loop.run { currentThreadNumber() }], server)
+        }
+        #expect(threads[0] == threads[1])
+        #expect(threads[0] != threads[2])
+        let tcp = TCPSocket(group: group)
+        async let accepted = server.accept(timeout: .seconds(20))
+        try await tcp.connect(to: try await server.getLocalAddress())
+        try await accepted.close()
+        #expect(try await tcp.receive(timeout: .seconds(20)) == nil)
+        await tcp.close()
+        await server.close()
+    }
+
     @Test func run_waitsForTheBody_whileTheLoopServesOthers() async throws {
         let group = SocketEventLoopGroup(count: 1)
         let server = TCPSocketServer(group: group)

@@ -291,6 +291,36 @@ import Testing
         for server in servers { await server.close() }
     }
 
+    @Test(.enabled(if: isLinux, "other systems need not spread connections"))
+    func reusePort_onSeveralLoops_spreadsConnections_andLosesNone() async throws {
+        let group = SocketEventLoopGroup(count: 3)
+        let accepted = EventRecorder<(server: Int, connection: TCPSocketConnection)>()
+        var address = Loopback.ipv4.address()
+        var servers: [TCPSocketServer] = []
+        for number in 0..<3 {
+            let server = TCPSocketServer(group: group)
+            try await server.setExtraOptions(TCPExtraOptions(reusePort: true))
+            try await server.listen(address)
+            address = try await server.getLocalAddress()
+            server.on(.connect) { accepted.record((number, $0)) }
+            servers.append(server)
+        }
+        #expect(Set(servers.map { ObjectIdentifier($0.eventLoop) }).count == 3, "each accepts on a loop of its own")
+        var clients: [TCPSocket] = []
+        for _ in 0..<90 {
+            let client = TCPSocket()
+            try await client.connect(to: address)
+            clients.append(client)
+        }
+        let taken = try await accepted.wait(count: clients.count)
+        for number in 0..<3 { #expect(taken.contains { $0.server == number }, "server \(number) has none") }
+        let loops = Dictionary(grouping: taken) { ObjectIdentifier($0.connection.eventLoop) }
+        #expect(loops.count == 3 && loops.values.allSatisfy { $0.count > 1 })
+        #expect(Set(taken.map { $0.connection.remoteAddress }) == Set(clients.map(\.localAddress)), "each once")
+        for client in clients { await client.reset() }
+        for server in servers { await server.close() }
+    }
+
     @Test(.enabled(if: isLinux)) func tcpFastOpenQueue_isTheServersAlone() async throws {
         let pair = try await makeTCPPair(serverOptions: TCPExtraOptions(tcpFastOpenQueue: 7))
         #expect(try await pair.server.getExtraOptions().tcpFastOpenQueue == 7)

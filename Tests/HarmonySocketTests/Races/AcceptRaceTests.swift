@@ -12,51 +12,6 @@ struct AcceptRaceTests {
         }
     }
 
-    @Test("4. Cancelling thousands of accepts at random moments loses no connection")
-    func accepts_cancelledAtRandom_loseNoConnection() async throws {
-        let (server, address) = try await makeServer()
-        var connected = 0
-        var cancelled = 0
-        let accepted = EventRecorder<TCPSocketConnection>()
-        var clients: [TCPSocket] = []
-        try await AcceptRaceTests.rounds(3000) { round in
-            let timeout: Duration? = [nil, .seconds(20), .microseconds(50), .zero].randomElement() ?? nil
-            let accepting = Task { try await server.accept(timeout: timeout) }
-            for _ in 0..<Int.random(in: 0..<4) { await Task.yield() }
-            if .random() { accepting.cancel() }
-            // Now and then the cancellation has all the time that it needs.
-            if round.isMultiple(of: 10) {
-                accepting.cancel()
-                _ = await accepting.result
-            }
-            // The connection, the cancellation and perhaps the time-out meet, in any order.
-            let client = TCPSocket()
-            try await client.connect(to: address)
-            connected += 1
-            clients.append(client)
-            if .random() { await Task.yield() }
-            accepting.cancel()
-            switch await accepting.result {
-            case .success(let connection): accepted.record(connection)
-            case .failure(let error):
-                #expect([.cancelled, .timedOut].contains((error as? SocketError)?.kind))
-                cancelled += 1
-            }
-            // Not more than the backlog holds.
-            if clients.count > 100 {
-                while accepted.count < connected { accepted.record(try await server.accept(timeout: .seconds(10))) }
-                for client in clients { await client.reset() }
-                clients = []
-            }
-        }
-        while accepted.count < connected { accepted.record(try await server.accept(timeout: .seconds(10))) }
-        #expect(cancelled > 0, "some were cancelled or timed out")
-        let extra = await failure { () async throws(SocketError) in try await server.accept(timeout: .zero) }
-        #expect(extra?.kind == .timedOut, "and none came twice")
-        for client in clients { await client.reset() }
-        await server.close()
-    }
-
     @Test("4. Listeners that come and go while peers connect take no connection with them")
     func listeners_comingAndGoing_loseNoConnection() async throws {
         let (server, address) = try await makeServer()

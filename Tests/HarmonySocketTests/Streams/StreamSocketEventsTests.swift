@@ -214,12 +214,14 @@ import Testing
         let sent = Outcome<Void>()
         socket.send(bytes) { result in sent.set(result.mapError { $0 }) }
         #expect(socket.bufferedAmount > 100_000)
+        #expect(socket.needsDrain)
         #expect(tested.log.events == [])
         #expect(try await read(bytes.count, from: tested.other) == bytes)
         try await within { try await sent.value }
         try await tested.log.wait(for: "drain")
         try await tested.expect(["drain"])
         #expect(socket.bufferedAmount == 0)
+        #expect(!socket.needsDrain)
         await tested.close()
     }
 
@@ -246,6 +248,7 @@ import Testing
     func drain_isNotEmitted_belowTheMark(_ side: Side) async throws {
         let tested = try await TestedEnd(side)
         try await tested.socket.send("small")
+        #expect(!tested.socket.needsDrain)
         #expect(try await read(5, from: tested.other) == Array("small".utf8))
         await tested.socket.close()
         try await tested.log.wait(for: "close")

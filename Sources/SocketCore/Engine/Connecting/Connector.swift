@@ -7,6 +7,7 @@ final class Connector: LoopClient {
     private let target: ConnectTarget
     private let deadline: Instant
     private let isBound: Bool
+    private let observed: Observed?
     private let makeDescriptor: @Sendable (SocketAddress.Family) -> Result<OwnedDescriptor, SetupError>
     private let ended: @Sendable (Outcome) -> Void
 
@@ -23,9 +24,10 @@ final class Connector: LoopClient {
     nonisolated(unsafe) private var alarm: Timer?
 
     /// Prepares a connect. `makeDescriptor` opens, prepares and, where asked for, binds a descriptor for an attempt.
-    /// `isBound`: the attempts share a local address, so they cannot run side by side.
+    /// `isBound`: the attempts share a local address, so they cannot run side by side. `observed` is told of those that
+    /// fail.
     init(
-        to target: ConnectTarget, on loop: EventLoop, deadline: Instant, isBound: Bool,
+        to target: ConnectTarget, on loop: EventLoop, deadline: Instant, isBound: Bool, observed: Observed? = nil,
         makeDescriptor: @escaping @Sendable (SocketAddress.Family) -> Result<OwnedDescriptor, SetupError>,
         ended: @escaping @Sendable (Outcome) -> Void
     ) {
@@ -33,6 +35,7 @@ final class Connector: LoopClient {
         self.loop = loop
         self.deadline = deadline
         self.isBound = isBound
+        self.observed = observed
         self.makeDescriptor = makeDescriptor
         self.ended = ended
         machine = HappyEyeballsMachine(maximumConcurrent: isBound ? 1 : .max)
@@ -62,7 +65,7 @@ final class Connector: LoopClient {
         // Those that were still running when time ran out are part of the story.
         let running = attempts.sorted { $0.key < $1.key }.map(\.value)
         for attempt in running {
-            failures.append(ConnectAttempt(address: attempt.address, error: .timedOut, duration: attempt.age))
+            note(ConnectAttempt(address: attempt.address, error: .timedOut, duration: attempt.age))
         }
         cancel()
         if running.isEmpty, case .name(let name, _, _, _) = target {
@@ -147,9 +150,14 @@ final class Connector: LoopClient {
             winner = (connected, address)
             perform(machine.attemptSucceeded(id))
         case .failure(let failure):
-            failures.append(failure)
+            note(failure)
             perform(machine.attemptFailed(id))
         }
+    }
+
+    private func note(_ failure: ConnectAttempt) {
+        failures.append(failure)
+        observed?.tell(.attemptFailed(failure), peer: failure.address)
     }
 
     private func succeed() {

@@ -12,6 +12,7 @@ extension ListenerDriver {
         state.withLock { state in
             state.begin(with: OwnedDescriptor(adopting: number), try? SocketCalls.localAddress(number).get())
         }
+        tellListening()
         requestTurn()
     }
 
@@ -41,6 +42,7 @@ extension ListenerDriver {
             if let descriptor = owned.take() { state.begin(with: descriptor, local) }
             state.outbox.emit(.listening)
         }
+        tellListening()
         requestTurn()
     }
 
@@ -84,6 +86,7 @@ extension ListenerDriver {
             state.lastError = failure
             state.outbox.emit(.error(failure, address))
         }
+        observed?.tell(.error(failure, address), local: localAddress)
         requestTurn()
     }
 

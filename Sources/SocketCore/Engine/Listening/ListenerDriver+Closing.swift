@@ -86,6 +86,7 @@ extension ListenerDriver {
         let refusal: Failure? = state.withLock { state in
             guard state.phase == .listening else { return state.phase == .fresh ? .invalidState(.notBound) : .closed }
             state.phase = .closing
+            state.ending = .detached
             state.detacher = waiter
             return nil
         }

@@ -3,6 +3,8 @@ package final class ListenerDriver: LoopClient, SocketDriver {
     package let loop: EventLoop
     let group: EventLoopGroup
     private let makeFace: @Sendable (StreamDriver) -> any AnyObject & Sendable
+    /// Nil when nobody observes it, and so none of its connections.
+    package let observed: Observed?
     let state = Lock(ListenerState())
 
     // On the loop only.
@@ -19,6 +21,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
     package init(group: EventLoopGroup, makeFace: @escaping @Sendable (StreamDriver) -> any AnyObject & Sendable) {
         self.group = group
         self.makeFace = makeFace
+        observed = group.observe()
         loop = group.next()
     }
 
@@ -86,11 +89,15 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         switch loop.register(number, for: self) {
         case .success(let token): self.token = token
         case .failure(let error):
-            state.withLock { state in
+            let event = state.withLock { state in
+                let event = EngineEvent.error(.system(error, .epoll), state.local)
                 state.lastError = .system(error, .epoll)
-                state.outbox.emit(.error(.system(error, .epoll), state.local))
+                state.outbox.emit(event)
                 state.phase = .closing
+                state.ending = .failed
+                return event
             }
+            if let observed { tell(observed, event) }
         }
     }
 
@@ -99,6 +106,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         token = nil
         if let timer { loop.cancelTimer(timer) }
         timer = nil
+        if let observed, number != nil { tellClosed(observed) }
         let (isDetached, closers) = state.withLock { state in
             defer { state.closers = [] }
             if state.detacher != nil { return (!state.descriptor.withhold(), state.closers) }
@@ -163,6 +171,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         switch SocketCalls.accept(number, from: &peer) {
         case .success(let descriptor):
             _ = OptionCalls.makeCloseAbortive(descriptor.number)
+            observed?.tell(.refused(peer), local: localAddress, peer: peer)
             finish(turn, .connection)
         case .failure(let error): finish(turn, AcceptMachine.Outcome(error), error)
         }
@@ -176,6 +185,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
             let settings = state.withLock { $0.connectionSettings }
             let connection = StreamDriver(
                 group: group, adopting: descriptor, peer: peer, settings: settings, listener: self)
+            if let observed { connection.tellOpened(.accepted(by: observed.number)) }
             var isLate = false
             finish(turn, .connection, isLent: isForCaller) { state in
                 isLate = state.add(connection)
@@ -193,11 +203,13 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         _ turn: AcceptMachine.Turn, _ outcome: AcceptMachine.Outcome, _ error: SystemError? = nil, isLent: Bool = false,
         _ note: (inout ListenerState) -> Void = { _ in }
     ) {
-        let (didClear, mustTurn) = state.withLock { state in
+        let (didClear, event, mustTurn) = state.withLock { state in
             if isLent { _ = state.descriptor.giveBack() }
             note(&state)
-            return (state.finish(turn, outcome, error), state.mustTurn)
+            let (didClear, event) = state.finish(turn, outcome, error)
+            return (didClear, event, state.mustTurn)
         }
+        if let observed, let event { tell(observed, event) }
         if didClear { rearm() }
         if mustTurn { requestTurn() }
     }

@@ -62,6 +62,8 @@ struct ListenerState: ~Copyable {
     var connectionSettings = StreamSettings.Shared.standard
     var delivery = DeliveryContext.loop
     var local: SocketAddress?
+    /// How it will have come to its end.
+    var ending = Ending.local
     var lastError: Failure?
     var hasHandle = true
     var isRegistered = false
@@ -160,19 +162,23 @@ struct ListenerState: ~Copyable {
         return .turn(turn, number)
     }
 
-    /// Records what a turn brought. Returns whether readiness was cleared.
-    mutating func finish(_ turn: AcceptMachine.Turn, _ outcome: AcceptMachine.Outcome, _ error: SystemError?) -> Bool {
+    /// Records what a turn brought. Returns whether readiness was cleared, and the event that followed, if one did.
+    mutating func finish(
+        _ turn: AcceptMachine.Turn, _ outcome: AcceptMachine.Outcome, _ error: SystemError?
+    ) -> (didClear: Bool, event: EngineEvent?) {
         let verdict = machine.finish(turn, outcome)
+        var event: EngineEvent?
         if let error, let pause = verdict.pause {
             pauseEnd = .now.advanced(by: pause)
             let failure = Failure.system(error, .accept)
             lastError = failure
-            outbox.emit(.error(failure, local))
+            event = .error(failure, local)
         }
         if verdict.isOverload, let limit = machine.limit {
-            outbox.emit(.overload(open: machine.open, limit: limit, isRefused: turn.purpose == .refuse))
+            event = .overload(open: machine.open, limit: limit, isRefused: turn.purpose == .refuse)
         }
-        return verdict.didClear
+        if let event { outbox.emit(event) }
+        return (verdict.didClear, event)
     }
 
     /// Notes a connection that was accepted. Returns whether it came too late, and is to be cut off.

@@ -33,8 +33,12 @@ package final class EventLoop: Sendable {
         var taskExecutor: UnownedTaskExecutor?
         var executorOwner: AnyObject?
         var isStopping = false
+        var hosting = Hosting.none
         var stopped: (@Sendable () -> Void)?
     }
+
+    /// Whether a thread of the program runs the loop.
+    private enum Hosting { case none, ongoing, over }
 
     /// Makes a loop whose thread is not running yet.
     package init(number: Int, poller: any Poller) {
@@ -174,14 +178,58 @@ package final class EventLoop: Sendable {
     private func run() {
         ThreadCalls.currentLoop = Unmanaged.passUnretained(self).toOpaque()
         takeInbox()
-        while !isIdleAndStopping || !endUnlessTold() {
-            runJobs()
-            wait()
-            serveLeftovers()
-            takeInbox()
-            expireTimers()
-        }
+        while !isIdleAndStopping || !endUnlessTold() { turn() }
         ThreadCalls.currentLoop = nil
+    }
+
+    private func turn() {
+        runJobs()
+        wait()
+        serveLeftovers()
+        takeInbox()
+        expireTimers()
+    }
+
+    /// Runs the loop on the calling thread, in place of one of its own, from `begin`, which is called first, until
+    /// `endHosting`. False, and nothing has happened, when it has a thread already.
+    ///
+    /// A thread less: every system call is cheaper in a process that has only one, because no other thread can close the
+    /// descriptor meanwhile, and so the kernel need not hold on to it.
+    package func host(_ begin: () -> Void) -> Bool {
+        let isFree = inbox.withLock { inbox in
+            defer { inbox.isStarted = true }
+            return !inbox.isStarted
+        }
+        guard isFree else { return false }
+        let outer = ThreadCalls.currentLoop
+        ThreadCalls.currentLoop = Unmanaged.passUnretained(self).toOpaque()
+        ThreadCalls.withoutBrokenPipeSignal {
+            own.pointee.hosting = .ongoing
+            begin()
+            takeInbox()
+            while !isOver { turn() }
+            own.pointee.hosting = .none
+        }
+        ThreadCalls.currentLoop = outer
+        // Whatever else uses the loop goes on.
+        start()
+        return true
+    }
+
+    /// Lets `host` return. From any thread.
+    package func endHosting() {
+        execute { [self] in
+            if own.pointee.hosting == .ongoing { own.pointee.hosting = .over }
+        }
+    }
+
+    /// Whether this thread leaves the loop now.
+    private var isOver: Bool {
+        switch own.pointee.hosting {
+        case .none: isIdleAndStopping
+        case .ongoing: false
+        case .over: true
+        }
     }
 
     private var isIdleAndStopping: Bool {
@@ -211,9 +259,7 @@ package final class EventLoop: Sendable {
 
     private func wait() {
         let deadline: Instant?
-        if !own.pointee.jobs.isEmpty || !own.pointee.leftovers.isEmpty
-            || own.pointee.isStopping && own.pointee.registrations.count == 0
-        {
+        if !own.pointee.jobs.isEmpty || !own.pointee.leftovers.isEmpty || isOver {
             deadline = Instant(nanoseconds: 0)
         } else {
             deadline = own.pointee.timers.earliestDeadline.map { Instant(nanoseconds: $0) }

@@ -4,6 +4,7 @@ internal import Synchronization
 package final class EventLoopGroup: Sendable {
     package let loops: [EventLoop]
     private let turn = Atomic<UInt>(0)
+    private let observing = Lock<Observer?>(nil)
 
     /// Makes `count` loops, at least one.
     package init(
@@ -15,6 +16,22 @@ package final class EventLoopGroup: Sendable {
     deinit {
         for loop in loops { loop.stop {} }
     }
+
+    /// Who is told of sockets that are made from now on.
+    package var observer: Observer? {
+        get { observing.withLock { $0 } }
+        set {
+            let before = observing.withLock { observer in
+                defer { observer = newValue }
+                return observer
+            }
+            // What its closure captures ends outside of the lock.
+            withExtendedLifetime(before) {}
+        }
+    }
+
+    /// What a new socket of this group has, if it is observed.
+    func observe() -> Observed? { observer.map(Observed.init) }
 
     /// The next loop in turn.
     package func next() -> EventLoop {

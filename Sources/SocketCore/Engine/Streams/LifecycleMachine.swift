@@ -31,6 +31,8 @@ package struct LifecycleMachine: Sendable {
         case reset
         /// The connection is gone: an error ended it, or it never came about.
         case failed(Failure)
+        /// The descriptor goes to somebody else, and the connection with it.
+        case detach
     }
 
     package private(set) var phase = Phase.fresh
@@ -89,7 +91,8 @@ package struct LifecycleMachine: Sendable {
         return true
     }
 
-    /// Asks for the end. A reset overtakes a flush that is under way; nothing overtakes a reset.
+    /// Asks for the end. A reset overtakes a flush that is under way; nothing overtakes a reset, or a
+    /// detach.
     package mutating func close(_ wanted: CloseRequest) {
         guard phase < .discarding else { return }
         switch (request, wanted) {
@@ -105,7 +108,7 @@ package struct LifecycleMachine: Sendable {
         switch taken {
         case .flush:
             phase = phase == .open ? .flushing : .closed
-        case .reset:
+        case .reset, .detach:
             phase = .closed
         case .failed(let error):
             failure = error

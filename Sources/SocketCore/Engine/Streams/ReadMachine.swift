@@ -80,6 +80,9 @@ package struct ReadMachine: Sendable {
     /// Whether the peer ended its direction, and all its bytes have been handed out.
     package var isExhausted: Bool { hasEnded && !hasBuffered }
 
+    /// Whether there is nothing to be done, whoever wants input.
+    package var isAtRest: Bool { !readiness.isReady && !isUntried && !hasEnded && !wantsProbe }
+
     /// The poller reported something.
     package mutating func ready(_ events: PollEvents) {
         if events.contains(.urgent) { hasSeenMark = true }

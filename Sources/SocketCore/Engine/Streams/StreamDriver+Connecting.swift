@@ -23,6 +23,7 @@ extension StreamDriver {
     private func beginConnecting(
         to target: ConnectTarget, timeout: Duration?, _ ticket: Ticket?, _ waiter: Waiter
     ) {
+        let began = Instant.now
         let deadline = Instant.after(timeout)
         let reachable: ConnectTarget
         do throws(Failure) {
@@ -37,7 +38,8 @@ extension StreamDriver {
         } catch {
             return waiter.resume(error)
         }
-        loop.execute { [self] in startConnector(to: reachable, deadline: deadline) }
+        observed?.tell(.connecting(reachable))
+        loop.execute { [self] in startConnector(to: reachable, began: began, deadline: deadline) }
     }
 
     /// Ends the connect that has this ticket, and no other: a second call, which was refused, may be cancelled too.
@@ -50,7 +52,7 @@ extension StreamDriver {
         if mustTurn { requestTurn() }
     }
 
-    private func startConnector(to target: ConnectTarget, deadline: Instant) {
+    private func startConnector(to target: ConnectTarget, began: Instant, deadline: Instant) {
         // Closed or cancelled before it began: the turn that was asked for ends it.
         let (isWanted, isBound) = state.withLock { state in
             (state.life.phase == .connecting && state.life.request == nil, state.life.isBound)
@@ -58,11 +60,11 @@ extension StreamDriver {
         guard isWanted else { return }
         let bound = isBound ? localAddress : nil
         let connector = Connector(
-            to: target, on: loop, deadline: deadline, isBound: bound != nil
+            to: target, on: loop, deadline: deadline, isBound: bound != nil, observed: observed
         ) { [self] family in
             makeDescriptor(family, bound: bound)
         } ended: { [self] outcome in
-            connectingEnded(outcome)
+            connectingEnded(outcome, began)
         }
         self.connector = connector
         // What bind() made serves the first attempt. Another thread may be setting options on it just now; then the
@@ -73,11 +75,14 @@ extension StreamDriver {
 
     /// Gives back a number that was lent for an option or a question.
     func giveBack() {
-        let mustConnect = state.withLock { state in
+        let isReturned = state.withLock { state in
             _ = state.descriptor.giveBack()
             return state.descriptor.isReturned
         }
-        if mustConnect { loop.execute { [self] in connector?.start() } }
+        guard isReturned else { return }
+        loop.execute { [self] in
+            if let connector { connector.start() } else { surrender() }
+        }
     }
 
     /// A descriptor for one attempt. The one that bind() made serves the first; the next ones are bound to the same
@@ -94,11 +99,14 @@ extension StreamDriver {
         return SocketCalls.open(family, .stream, options, bindTo: bound)
     }
 
-    private func connectingEnded(_ outcome: Connector.Outcome) {
+    private func connectingEnded(_ outcome: Connector.Outcome, _ began: Instant) {
         connector = nil
         switch outcome {
         case .success(let (connected, peer)):
-            if open(connected, peer: peer) { break }
+            if open(connected, peer: peer) {
+                observed?.tell(.connected(Instant.now.duration(since: began)), connected.number, peer: peer)
+                break
+            }
             // Closed meanwhile.
             loop.deregister(connected.number, connected.token)
             _ = OwnedDescriptor(adopting: connected.number)
@@ -111,7 +119,7 @@ extension StreamDriver {
     /// Takes over the descriptor and the registration of the attempt that won. False when the socket was closed
     /// meanwhile; then both are left to the caller.
     private func open(_ connected: ConnectionAttempt.Connected, peer: SocketAddress) -> Bool {
-        self.peer = peer
+        fixedPeer = peer
         let isWanted = state.withLock { state in
             guard state.life.open() else { return false }
             state.descriptor.adopt(OwnedDescriptor(adopting: connected.number))

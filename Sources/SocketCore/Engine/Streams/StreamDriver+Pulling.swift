@@ -30,43 +30,60 @@ extension StreamDriver {
     package func tryReceive(
         _ request: inout ReadRequest, into buffer: UnsafeMutableRawBufferPointer? = nil, isNext: Bool, isEager: Bool
     ) -> ReceiveOutcome {
-        switch admitReader(isNext: isNext, isEager: isEager) {
+        take(&request, into: buffer, admitReader(isNext: isNext, isEager: isEager), isEager: isEager)
+            ?? .wait(hasTurn: isNext)
+    }
+
+    /// Takes what `request` asks for as the admission says; nil: it must wait.
+    private func take(
+        _ request: inout ReadRequest, into buffer: UnsafeMutableRawBufferPointer?, _ admission: ReaderAdmission,
+        isEager: Bool
+    ) -> ReceiveOutcome? {
+        switch admission {
         case .direct(let number, let turn) where request.takesWhatComes:
-            return receive(request.most(beyond: 0), into: buffer, number, turn, isEager)
+            receive(request.most(beyond: 0), into: buffer, number, turn, isEager)
         case .direct(let number, let turn):
-            return receive(&request, ReadAhead(), nil, into: buffer, number, turn, isEager)
+            receive(&request, ReadAhead(), nil, into: buffer, number, turn, isEager)
         case .indirect(let number, let turn, let ahead, let framer):
-            return receive(&request, ahead, framer, into: buffer, number, turn, isEager)
-        case .ended: return .ended
-        case .failed(let failure): return .failed(failure)
-        case .wait: return isEager ? .failed(.timedOut()) : .wait(hasTurn: isNext)
+            receive(&request, ahead, framer, into: buffer, number, turn, isEager)
+        case .ended: .ended
+        case .failed(let failure): .failed(failure)
+        case .wait: isEager ? .failed(.timedOut()) : nil
+        case .queued: nil
         }
     }
 
     /// The completion form: `body` is told in the socket's order of events.
     package func receive(timeout: Duration?, _ body: @escaping ReceiveCompletion) {
-        receive(.chunk, timeout: timeout, .handler(body), body)
+        receive(.chunk, timeout, .handler(body), body)
     }
 
     /// The completion form of a request.
     package func receive(_ request: ReadRequest, timeout: Duration?, _ body: @escaping ReceiveCompletion) {
         let pending = StreamState.PendingRequest(request, body)
-        receive(request, timeout: timeout, .request(pending), body)
+        receive(request, timeout, .request(pending), body)
     }
 
     private func receive(
-        _ request: ReadRequest, timeout: Duration?, _ reader: @autoclosure () -> StreamState.Reader,
-        _ body: @escaping ReceiveCompletion
+        _ request: ReadRequest, _ timeout: Duration?, _ reader: StreamState.Reader, _ body: @escaping ReceiveCompletion
     ) {
         let isEager = timeout.map { $0 <= .zero } ?? false
+        let deadline = Instant.after(timeout)
+        // Nearly always there is nothing yet, and the reader is in the queue already.
+        let admission = admitReader(isNext: false, isEager: isEager, orQueue: isEager ? nil : reader, deadline)
+        if case .queued(let mustTurn) = admission {
+            if mustTurn { requestTurn() }
+            return
+        }
         var request = request
-        switch tryReceive(&request, isNext: false, isEager: isEager) {
+        switch take(&request, into: nil, admission, isEager: isEager) {
         case .bytes(let bytes, _): complete(body, .success(bytes))
         case .ended, .filled: complete(body, .success(nil))
         case .failed(let failure): complete(body, .failure(failure))
         case .wait(let hasTurn):
-            let failure = enqueue(reader(), nil, .after(timeout), isServing: false, hasTurn: hasTurn)
+            let failure = enqueue(reader, nil, deadline, isServing: false, hasTurn: hasTurn)
             if let failure { complete(body, .failure(failure)) }
+        case nil: break
         }
     }
 
@@ -81,11 +98,16 @@ extension StreamDriver {
         case direct(Int32, ReadMachine.Turn)
         case indirect(Int32, ReadMachine.Turn, ReadAhead, Framer?)
         case wait
+        /// It waits, in the queue.
+        case queued(mustTurn: Bool)
         case ended
         case failed(Failure)
     }
 
-    func admitReader(isNext: Bool, isEager: Bool) -> ReaderAdmission {
+    /// `reader` joins the queue when it must wait.
+    func admitReader(
+        isNext: Bool, isEager: Bool, orQueue reader: StreamState.Reader? = nil, _ deadline: Instant = .never
+    ) -> ReaderAdmission {
         state.withLock { state in
             if state.returned != nil { state.takeReturned(isNext: isNext) }
             // A message listener that came while this reader waited takes effect behind it.
@@ -94,7 +116,11 @@ extension StreamDriver {
                 return .failed(failure)
             }
             switch state.read.admit(isNext: isNext, isEager: isEager, isQueueEmpty: state.readers.isEmpty) {
-            case .wait: return .wait
+            case .wait:
+                guard let reader else { return .wait }
+                let ticket = state.nextTicket()
+                let waiting = Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: false)
+                return .queued(mustTurn: state.enqueue(waiting, atFront: false))
             case .ended: return .ended
             case .turn(let turn):
                 guard let number = state.descriptor.lend() else {
@@ -271,20 +297,27 @@ extension StreamDriver {
     private func enqueue(
         _ reader: StreamState.Reader, _ ticket: Ticket?, _ deadline: Instant, isServing: Bool, hasTurn: Bool
     ) -> Failure? {
-        let ticket = ticket ?? state.withLock { $0.nextTicket() }
-        return enqueue(
-            Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: isServing), hasTurn: hasTurn)
+        enqueue(isServing: isServing, hasTurn: hasTurn) { state in
+            Waiting(ticket: ticket ?? state.nextTicket(), waiter: reader, deadline: deadline, isServing: isServing)
+        }
+    }
+
+    /// Puts a reader back in the queue.
+    func enqueue(_ reader: Waiting<StreamState.Reader>, hasTurn: Bool) -> Failure? {
+        enqueue(isServing: reader.isServing, hasTurn: hasTurn) { _ in reader }
     }
 
     /// Puts a reader in the queue: first, if it has the turn, which it gives back. Returns why it cannot wait, if so.
-    func enqueue(_ reader: Waiting<StreamState.Reader>, hasTurn: Bool) -> Failure? {
+    @inline(__always)
+    private func enqueue(
+        isServing: Bool, hasTurn: Bool, _ reader: (inout StreamState) -> Waiting<StreamState.Reader>
+    ) -> Failure? {
         let (failure, mustTurn): (Failure?, Bool) = state.withLock { state in
             if hasTurn { state.read.relinquish() }
             if let failure = state.refusalOfReading(ignoresListeners: true) { return (failure, hasTurn) }
-            if reader.isServing, state.isServingCancelled { return (.cancelled(), hasTurn) }
-            state.servedInARow = 0
-            state.add(reader, atFront: hasTurn)
-            return (nil, state.use() || reader.deadline < state.timer || state.wantsTurnAfterReading())
+            if isServing, state.isServingCancelled { return (.cancelled(), hasTurn) }
+            let reader = reader(&state)
+            return (nil, state.enqueue(reader, atFront: hasTurn))
         }
         if mustTurn { requestTurn() }
         return failure
@@ -326,6 +359,15 @@ extension StreamState {
         if life.phase != .open { return .notConnected }
         if !ignoresListeners, outbox.hasMessageListener { return .invalidState(.messageListenerExists) }
         return nil
+    }
+
+    /// A reader waits: behind the others, or first again. Returns whether the loop must take a turn for it.
+    mutating func enqueue(_ reader: consuming Waiting<Reader>, atFront: Bool) -> Bool {
+        let deadline = reader.deadline
+        servedInARow = 0
+        if deadline != .never { mayExpire = true }
+        if atFront { readers.prepend(reader) } else { readers.append(reader) }
+        return use() || deadline < timer || wantsTurnAfterReading()
     }
 
     /// Whether somebody behind the reader that just finished, or just queued, can be served right away.

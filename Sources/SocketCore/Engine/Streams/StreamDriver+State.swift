@@ -35,6 +35,9 @@ extension StreamDriver {
     /// What has gone through, and the bytes of sends that the kernel has not taken yet.
     package var counts: (counts: StreamCounts, queued: Int) { state.withLock { ($0.counts, $0.write.queuedBytes) } }
 
+    /// Whether the send queue has been full, and `drain` is still to come.
+    package var needsDrain: Bool { state.withLock { $0.write.needsDrain } }
+
     /// Bytes above which the send queue counts as full.
     package var highWaterMark: Int {
         get { state.withLock { $0.write.highWaterMark } }

@@ -9,6 +9,8 @@ package final class StreamDriver: LoopClient, SocketDriver {
     private let group: EventLoopGroup
     /// Who accepted it, and counts it until it has ended.
     private let listener: ListenerDriver?
+    /// Nil when nobody observes it.
+    package let observed: Observed?
     let state = Lock(StreamState())
 
     // On the loop only.
@@ -17,8 +19,10 @@ package final class StreamDriver: LoopClient, SocketDriver {
     nonisolated(unsafe) private var isServicing = false
     nonisolated(unsafe) package var isLeftOver = false
     nonisolated(unsafe) var connector: Connector?
-    /// The peer's address: set before the socket is open, and not changed again.
-    @exclusivity(unchecked) nonisolated(unsafe) package internal(set) var peer = SocketAddress.none
+    /// The peer's address. Computed: other modules' reads of a stored property are checked for exclusive access.
+    package var peer: SocketAddress { fixedPeer }
+    // Set before the socket is open, and not changed again.
+    @exclusivity(unchecked) nonisolated(unsafe) var fixedPeer = SocketAddress.none
     // Set before the serving task makes its first call.
     @exclusivity(unchecked) nonisolated(unsafe) package var servingTask: ServingTask?
 
@@ -39,6 +43,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
     package init(group: EventLoopGroup, listener: ListenerDriver? = nil) {
         self.group = group
         self.listener = listener
+        observed = if let listener { listener.observed?.another() } else { group.observe() }
         loop = group.next()
     }
 
@@ -48,7 +53,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         settings: StreamSettings.Shared, listener: ListenerDriver? = nil
     ) {
         self.init(group: group, listener: listener)
-        self.peer = peer
+        fixedPeer = peer
         var descriptor: OwnedDescriptor? = consume descriptor
         state.withLock { state in
             if let descriptor = descriptor.take() { state.descriptor.adopt(descriptor) }
@@ -262,14 +267,18 @@ package final class StreamDriver: LoopClient, SocketDriver {
         token = nil
         if let timer { loop.cancelTimer(timer) }
         timer = nil
-        state.withLock { state in
+        if let observed { tellClosed(observed, number) }
+        let (endings, isDetached) = state.withLock { state in
             var endings = StreamState.Endings()
+            let isDetached = state.detacher != nil && !state.descriptor.withhold()
             // The last user closes it: here, unless another thread is in the middle of a call.
-            _ = state.descriptor.retire()
+            if state.detacher == nil { _ = state.descriptor.retire() }
             state.endFinishers(with: .aborted(), &endings)
             state.endClosers(&endings)
-            return endings
-        }.perform()
+            return (endings, isDetached)
+        }
+        if isDetached { surrender() }
+        endings.perform()
         listener?.connectionEnded(self)
     }
 

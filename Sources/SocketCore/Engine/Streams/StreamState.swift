@@ -39,6 +39,11 @@ struct StreamState: ~Copyable {
     private var hasGivenUp = false
     var finishers: [Waiter] = []
     var closers: [Waiter] = []
+    /// Who waits for the descriptor, and then the descriptor.
+    var detacher: Waiter?
+    var detached: StreamDriver.Detached?
+    /// How many relays move what this socket receives and sends.
+    var relays = 0
     /// The family of the address that bind() gave.
     var boundFamily: SocketAddress.Family?
     var connecting: Waiter?
@@ -54,6 +59,8 @@ struct StreamState: ~Copyable {
     var hasLateOptions = false
     /// The descriptor is closed so that the peer sees a reset.
     var wantsReset = false
+    /// How the socket came to its end, or is about to; nil when nothing had begun.
+    private(set) var ending: Ending?
     /// The call that met the error that ends the socket tells of it, so `error` need not.
     var wasFailureReported = false
     var isServingCancelled = false
@@ -91,6 +98,7 @@ struct StreamState: ~Copyable {
 
     /// What to do next. `mayRead`: the turn's budget is not used up.
     mutating func step(mayRead: Bool) -> Step {
+        if isAtRest() { return .nothing }
         // Nearly always: a connection that nobody ends.
         if life.isSteady, isRegistered, hasHandle, !read.hasEnded, !write.isFinishing, let number = descriptor.number {
             return ioStep(number, mayRead: mayRead)
@@ -112,6 +120,13 @@ struct StreamState: ~Copyable {
         if write.canFlush { return .flush(number) }
         if let step = closingStep(number) { return step }
         return ioStep(number, mayRead: mayRead)
+    }
+
+    /// Whether a connection has nothing to do, by the quickest look: most events leave it so.
+    @inline(__always)
+    private mutating func isAtRest() -> Bool {
+        read.isAtRest && life.isSteady && outbox.isEmpty && write.isAtRest && isRegistered && hasHandle
+            && returned == nil && !mayExpire
     }
 
     /// What to do next with a connection that stays as it is.
@@ -227,8 +242,10 @@ struct StreamState: ~Copyable {
     /// an error.
     mutating func takeRequest(peer: SocketAddress? = nil) -> Endings {
         var endings = Endings()
+        let isFresh = life.phase == .fresh
         guard let request = life.takeRequest() else { return endings }
         counts.closed = .now
+        if !isFresh { ending = Ending(request, isPeers: read.hasEnded && !write.isFinishing) }
         let isConnecting = connecting != nil
         endings.add(connecting.take(), life.failure ?? .aborted())
         switch request {
@@ -249,18 +266,13 @@ struct StreamState: ~Copyable {
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: failure, &endings)
             if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, peer)) }
+        case .detach: break
         }
         return endings
     }
 
     private mutating func endReaders(with failure: Failure, _ endings: inout Endings) {
         while let reader = readers.popFirst() { end(reader, with: failure, &endings) }
-    }
-
-    /// A reader waits: behind the others, or first again.
-    mutating func add(_ reader: Waiting<Reader>, atFront: Bool) {
-        if reader.deadline != .never { mayExpire = true }
-        if atFront { readers.prepend(reader) } else { readers.append(reader) }
     }
 
     /// A reader waits no longer. A handler hears so in the order of events.
@@ -449,6 +461,18 @@ struct StreamState: ~Copyable {
         counts.opened = .now
         write.open()
         noteActivity()
+    }
+}
+
+extension Ending {
+    /// `isPeers`: the peer had ended its direction, and we had not.
+    fileprivate init(_ request: LifecycleMachine.CloseRequest, isPeers: Bool) {
+        switch request {
+        case .flush: self = isPeers ? .peer : .local
+        case .reset: self = .reset
+        case .failed: self = .failed
+        case .detach: self = .detached
+        }
     }
 }
 

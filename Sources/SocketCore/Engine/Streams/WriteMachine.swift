@@ -95,7 +95,8 @@ package struct WriteMachine: Sendable {
     private var isWriting = false
     private var queue: [Chunk] = []
     private var head = 0
-    private var wasAboveMark = false
+    /// `takeDrained` will have something to tell.
+    package private(set) var needsDrain = false
     private var allowance = WriteMachine.turnAllowance
     /// Bytes that wait for the kernel.
     package private(set) var queuedBytes = 0
@@ -112,6 +113,9 @@ package struct WriteMachine: Sendable {
 
     /// Whether nothing is queued and nobody writes.
     package var isFlushed: Bool { queuedBytes == 0 && !isWriting }
+
+    /// Whether there is nothing to be done.
+    package var isAtRest: Bool { queuedBytes == 0 && !isFinishing && !hasMissedRoom }
 
     /// Whether the kernel would take something of the queue.
     package var wantsFlush: Bool { queuedBytes > 0 && readiness.isReady && !isWriting }
@@ -160,7 +164,7 @@ package struct WriteMachine: Sendable {
         let chunk = Chunk(ticket: ticket, rest: rest, isBegun: rest.sent > 0)
         if atFront { queue.insert(chunk, at: head) } else { queue.append(chunk) }
         queuedBytes += rest.count
-        if queuedBytes > highWaterMark { wasAboveMark = true }
+        if queuedBytes > highWaterMark { needsDrain = true }
     }
 
     /// What the loop can write now: the queue's head, either a piece of a large chunk or several small ones copied into
@@ -219,8 +223,8 @@ package struct WriteMachine: Sendable {
 
     /// Whether the queue, once full, has fallen to half of the mark. True once for each time.
     package mutating func takeDrained() -> Bool {
-        guard wasAboveMark, queuedBytes <= highWaterMark / 2 else { return false }
-        wasAboveMark = false
+        guard needsDrain, queuedBytes <= highWaterMark / 2 else { return false }
+        needsDrain = false
         return true
     }
 
@@ -256,7 +260,7 @@ package struct WriteMachine: Sendable {
         queue = []
         head = 0
         queuedBytes = 0
-        wasAboveMark = false
+        needsDrain = false
         return ended
     }
 

@@ -67,6 +67,11 @@ package final class Relay: Sendable {
         meter = report.map { ProgressMeter($0) }
     }
 
+    /// Before the first of its tasks, and after the last: what the sockets have is in use.
+    package func claim(_ isBegun: Bool) {
+        for driver in [first, second] { driver.state.withLock { $0.relays += isBegun ? 1 : -1 } }
+    }
+
     /// How far it has come.
     package var counts: Counts { progress.withLock { $0.counts } }
 

@@ -21,7 +21,7 @@ extension StreamDriver {
         case .indirect:
             state.withLock { _ = $0.descriptor.giveBack() }
             return copy(isNext: true)
-        case .wait: return .wait(hasTurn: isNext)
+        case .wait, .queued: return .wait(hasTurn: isNext)
         case .ended: return .ended
         case .failed(let failure): return .failed(failure)
         }

@@ -73,12 +73,12 @@ package struct WaiterQueue<Who: Sendable>: Sendable {
 
     package var isEmpty: Bool { head == nil }
 
-    package mutating func append(_ waiting: Waiting<Who>) {
+    package mutating func append(_ waiting: consuming Waiting<Who>) {
         if head == nil { head = waiting } else { rest.append(waiting) }
     }
 
     /// Puts back somebody who was first and must wait again.
-    package mutating func prepend(_ waiting: Waiting<Who>) {
+    package mutating func prepend(_ waiting: consuming Waiting<Who>) {
         if let head { rest.insert(head, at: 0) }
         head = waiting
     }

@@ -95,6 +95,16 @@ func startThread(_ body: @escaping @Sendable () -> Void) {
     precondition(status == 0, "no thread to be had: \(status)")
 }
 
+/// Tells the calling thread from others.
+@inline(never)
+func currentThreadNumber() -> UInt {
+    #if canImport(Darwin)
+    UInt(bitPattern: pthread_self())
+    #else
+    UInt(pthread_self())
+    #endif
+}
+
 /// Calls `body` when the calling thread has ended.
 func whenCurrentThreadEnds(_ body: @escaping @Sendable () -> Void) {
     final class Box: Sendable {

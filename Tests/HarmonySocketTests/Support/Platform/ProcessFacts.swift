@@ -139,6 +139,13 @@ enum ProcessFacts {
 
     static var brokenPipe: Int32 { SIGPIPE }
 
+    /// Whether the calling thread blocks SIGPIPE.
+    static var isBrokenPipeBlocked: Bool {
+        var mask = sigset_t()
+        pthread_sigmask(SIG_BLOCK, nil, &mask)
+        return sigismember(&mask, SIGPIPE) == 1
+    }
+
     /// Gives SIGPIPE its default action: to end the process.
     static func letBrokenPipeKill() { signal(SIGPIPE, SIG_DFL) }
 

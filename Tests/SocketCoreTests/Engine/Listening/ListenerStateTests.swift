@@ -33,7 +33,7 @@ import Testing
         func lend() -> Int32? { state.descriptor.lend() }
         func withhold() -> Bool { state.descriptor.withhold() }
         func finish(_ turn: AcceptMachine.Turn, _ outcome: AcceptMachine.Outcome, _ error: SystemError? = nil) -> Bool {
-            state.finish(turn, outcome, error)
+            state.finish(turn, outcome, error).didClear
         }
 
         func listen(_ kind: EventKind) {
@@ -60,7 +60,7 @@ import Testing
             let isLate = state.add(connection)
             #expect(!isLate, sourceLocation: sourceLocation)
             state.inHand = connection
-            let didClear = state.finish(turn, .connection, nil)
+            let didClear = state.finish(turn, .connection, nil).didClear
             #expect(!didClear, sourceLocation: sourceLocation)
         }
     }

@@ -6,7 +6,7 @@ import Testing
     typealias Phase = LifecycleMachine.Phase
 
     enum Event: Sendable, CaseIterable, Hashable {
-        case bind, connect, open, close, reset, fail, take, lingering, discarding, closed
+        case bind, connect, open, close, reset, fail, detach, take, lingering, discarding, closed
 
         static let failure = Failure.system(.connectionReset, .receive)
 
@@ -22,6 +22,7 @@ import Testing
             case .close: machine.close(.flush)
             case .reset: machine.close(.reset)
             case .fail: machine.close(.failed(Event.failure))
+            case .detach: machine.close(.detach)
             case .take: return machine.takeRequest() != nil
             case .lingering: machine.advance(to: .lingering)
             case .discarding: machine.advance(to: .discarding)
@@ -70,6 +71,9 @@ import Testing
             "close does not overtake a failure", [.open, .fail, .close, .reset, .take], .closed, failure: Event.failure),
         Row("a failure while flushing", [.open, .close, .take, .fail, .take], .closed, failure: Event.failure),
         Row("a failure while discarding", [.open, .close, .take, .discarding, .fail], .discarding),
+        Row("detached", [.open, .detach, .take], .closed),
+        Row("nothing overtakes a detach", [.open, .detach, .reset, .close, .fail], .open, request: .detach),
+        Row("a detach does not overtake a close", [.open, .close, .detach, .take], .flushing),
         Row("a second close", [.open, .close, .close, .take, .close], .flushing),
         Row("a close while discarding", [.open, .close, .take, .discarding, .close], .discarding),
         Row("a close after the end", [.close, .take, .close, .reset, .fail], .closed),

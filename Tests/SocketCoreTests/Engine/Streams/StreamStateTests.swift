@@ -45,7 +45,7 @@ import Testing
 
         func addReader(_ journal: Journal<String>, deadline: Instant = .never) {
             let waiter = Waiter.handler { journal.note("reader \($0 == nil)") }
-            state.add(
+            _ = state.enqueue(
                 Waiting(ticket: state.nextTicket(), waiter: .task(waiter), deadline: deadline, isServing: false),
                 atFront: false)
         }
