@@ -29,7 +29,9 @@ let package = Package(
         .target(name: "CSocketShims"),
         .target(name: "SocketCore", dependencies: ["CSocketShims"], swiftSettings: settings),
         .target(name: "HarmonySocket", dependencies: ["SocketCore"], swiftSettings: settings),
-        .target(name: "ExampleSupport", path: "Examples/Support", swiftSettings: settings),
+        .target(
+            name: "ExampleSupport", dependencies: ["HarmonySocket"], path: "Examples/Support",
+            swiftSettings: settings),
         example("quickstart"),
         example("tcp-echo-server"),
         example("tcp-client"),
@@ -42,6 +44,8 @@ let package = Package(
         example("port-forwarder"),
         example("file-send"),
         example("file-receive"),
+        example("interfaces"),
+        example("discover"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),

@@ -1,12 +1,12 @@
-/// The command line of an example: `--option VALUE` or `--option=VALUE`, and words such as HOST and PORT.
+/// The command line of an example: `--option VALUE` or `--option=VALUE`, flags, and words such as HOST and PORT.
 ///
 /// The options are those that the help text names. `--help` prints it; anything unknown, missing or given twice ends the
 /// program with one line on standard error and status 2, as does a value that cannot be.
 public struct Arguments {
     private var values: [String: String] = [:]
 
-    /// Reads the command line. `words` are the names of the words that must be there.
-    public init(words: [String] = [], help: String) {
+    /// Reads the command line. `words` are the names of the words that must be there, `flags` the options without a value.
+    public init(words: [String] = [], flags: Set<String> = [], help: String) {
         let options = Set(help.split { !$0.isLetter && $0 != "-" }.filter { $0.hasPrefix("--") })
         var rest = CommandLine.arguments.dropFirst()
         if rest.contains("--help") {
@@ -24,6 +24,11 @@ public struct Arguments {
             let name = String(parts[0])
             guard options.contains(parts[0]) else { Arguments.refuse("there is no option \(name)") }
             guard values[name] == nil else { Arguments.refuse("\(name) is given twice") }
+            if flags.contains(name), parts.count == 1 {
+                values[name] = ""
+                continue
+            }
+            guard !flags.contains(name) else { Arguments.refuse("\(name) takes no value") }
             guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst(), !value.hasPrefix("--") else {
                 Arguments.refuse("\(name) needs a value")
             }
@@ -34,6 +39,9 @@ public struct Arguments {
 
     /// The text of an option or word.
     public func text(_ name: String, default preset: String = "") -> String { values[name] ?? preset }
+
+    /// Whether an option is there.
+    public func has(_ name: String) -> Bool { values[name] != nil }
 
     /// A whole number within `range`.
     public func number(_ name: String, in range: ClosedRange<Int>, default preset: Int = 0) -> Int {

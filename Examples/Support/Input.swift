@@ -1,13 +1,12 @@
-import Dispatch
+import HarmonySocket
 
-/// Standard input, chunk by chunk, as it comes. Reading blocks a thread of its own and nobody else, and nothing is read
-/// before it is asked for.
+/// Standard input, chunk by chunk, as it comes. No thread waits for it, and nothing is read before it is asked for.
 ///
 /// ```swift
 /// for await chunk in StandardInput() { try await tcp.send(chunk) }
 /// ```
 public struct StandardInput: AsyncSequence, AsyncIteratorProtocol, Sendable {
-    private static let queue = DispatchQueue(label: "standard input")
+    private let loop = SocketEventLoopGroup.shared.next()
     private let chunkSize: Int
 
     /// Reads at most `chunkSize` bytes at a time.
@@ -18,10 +17,9 @@ public struct StandardInput: AsyncSequence, AsyncIteratorProtocol, Sendable {
 
     /// The next chunk; nil at the end of input.
     public func next() async -> [UInt8]? {
-        let chunk = await withCheckedContinuation { continuation in
-            StandardInput.queue.async { continuation.resume(returning: readStandardInput(upTo: chunkSize)) }
+        guard (try? await loop.waitUntilReadable(0)) != nil, let chunk = readStandardInput(upTo: chunkSize) else {
+            return nil
         }
-        guard let chunk, !chunk.isEmpty else { return nil }
-        return chunk
+        return chunk.isEmpty ? nil : chunk
     }
 }

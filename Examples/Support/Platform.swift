@@ -20,7 +20,7 @@ private let stopSignals: [Int32] = [SIGINT, SIGTERM]
 nonisolated(unsafe) private var stopPipe: Int32 = -1
 
 /// Catches the stop signals: from then on each of them makes the descriptor that is returned readable. Once in a program.
-func catchStopSignals() -> Int32 {
+func catchStopSignals() -> Int {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { fail("no pipe to be had") }
     stopPipe = ends[1]
@@ -31,7 +31,7 @@ func catchStopSignals() -> Int32 {
             errno = before
         }
     }
-    return ends[0]
+    return Int(ends[0])
 }
 
 /// Lets the calling thread take the stop signals. Loops block all signals, and who started the program may have too.
@@ -40,44 +40,6 @@ func unblockStopSignals() {
     sigemptyset(&signals)
     for number in stopSignals { sigaddset(&signals, number) }
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-}
-
-/// Sleeps until `signals` is readable, or standard input too if it is watched; whether it is `signals`.
-func waitForStopSignal(_ signals: Int32, orInput isInputWatched: Bool) -> Bool {
-    var watched = [
-        pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: isInputWatched ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
-    ]
-    while poll(&watched, nfds_t(watched.count), -1) < 0 && errno == EINTR {}
-    return watched[0].revents != 0
-}
-
-/// Runs `body` on a thread of its own.
-func startThread(_ body: @escaping @Sendable () -> Void) {
-    let body = Unmanaged.passRetained(ThreadBody(body)).toOpaque()
-    #if canImport(Darwin)
-    var thread: pthread_t?
-    #else
-    var thread = pthread_t()
-    #endif
-    guard pthread_create(&thread, nil, ThreadBody.main, body) == 0 else { fail("no thread to be had") }
-}
-
-private final class ThreadBody: Sendable {
-    private let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-
-    #if canImport(Darwin)
-    static let main: @convention(c) (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? = { run($0) }
-    #else
-    static let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { $0.flatMap(run) }
-    #endif
-
-    private static func run(_ body: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
-        Unmanaged<ThreadBody>.fromOpaque(body).takeRetainedValue().body()
-        return nil
-    }
 }
 
 /// One read from standard input: empty at its end, nil when it cannot be read.

@@ -32,11 +32,11 @@ server.on(.connect) { client in
 }
 let stop = StopRequest(endOfInput: true)
 do {
-    // The main thread only waits; the room's own thread sleeps too while nobody says anything.
+    // The loop runs on this thread; the room's own thread sleeps too while nobody says anything.
     try server.eventLoop.run {
         try await server.listen(address)
         say("listening on \(try await server.getLocalAddress())")
-        await stop.wait()
+        await stop.wait(on: server.eventLoop)
         await server.close()
         await room.closeAll()
     }

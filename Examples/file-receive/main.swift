@@ -74,7 +74,7 @@ do {
             return ""
         }
         Task(executorPreference: server.eventLoop) {
-            await stop.wait()
+            await stop.wait(on: server.eventLoop)
             work.cancel()
         }
         do {

@@ -43,7 +43,7 @@ func sendByReading(_ file: DiskFile, _ size: Int, _ display: ProgressDisplay) as
 do {
     try tcp.eventLoop.run {
         Task(executorPreference: tcp.eventLoop) {
-            await StopRequest().wait()
+            await StopRequest().wait(on: tcp.eventLoop)
             await tcp.reset()
             fail("interrupted")
         }

@@ -37,7 +37,7 @@ do {
         try await server.listen(address)
         say("listening on \(try await server.getLocalAddress())")
         Task(executorPreference: server.eventLoop) { try await server.serve(answerLines) }
-        await stop.wait()
+        await stop.wait(on: server.eventLoop)
         await server.close()
     }
 } catch {

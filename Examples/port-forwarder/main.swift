@@ -50,13 +50,13 @@ let server = TCPSocketServer(group: group)
 server.on(.error) { complain("\($0)") }
 let stop = StopRequest(endOfInput: true)
 do {
-    // The main thread only waits: see tcp-echo-server.
+    // The loop runs on this thread: see tcp-echo-server.
     try server.eventLoop.run {
         try await server.setExtraOptions(TCPExtraOptions(tcpNoDelay: true))
         try await server.listen(address, backlog: 4096)
         say("listening on \(try await server.getLocalAddress())")
         let serving = Task(executorPreference: server.eventLoop) { try await server.serve(forward) }
-        await stop.wait()
+        await stop.wait(on: server.eventLoop)
         // Relays end as cancelled, and their connections are closed.
         serving.cancel()
         _ = await serving.result

@@ -37,7 +37,7 @@ server.on(.error) { error in
 }
 let stop = StopRequest(endOfInput: true)
 do {
-    // The main thread only waits. What follows runs on the server's loop, and nothing on Swift's own threads: a server
+    // The server's loop runs on this thread, and what follows runs on the loop: nothing on Swift's own threads. A server
     // that nobody talks to sleeps.
     try server.eventLoop.run {
         // What is set on the server holds for the connections that it accepts.
@@ -49,7 +49,7 @@ do {
         case .callback: serveWithCallbacks(server, mode)
         case .async: Task(executorPreference: server.eventLoop) { try await serveWithTasks(server, mode) }
         }
-        await stop.wait()
+        await stop.wait(on: server.eventLoop)
         await server.close()
     }
 } catch {

@@ -23,7 +23,7 @@ let loops = arguments.number("--loops", in: 1...1024, default: 1)
 let udp = UDPSocket(group: SocketEventLoopGroup(count: loops))
 let stop = StopRequest(endOfInput: true)
 do {
-    // The main thread only waits. What follows runs on the socket's loop, and nothing on Swift's own threads: a server
+    // The loop runs on this thread. What follows runs on the socket's loop, and nothing on Swift's own threads: a server
     // that nobody talks to sleeps.
     try udp.eventLoop.run {
         try await udp.bind(address)
@@ -33,7 +33,7 @@ do {
         case .callback: serveWithCallbacks(udp)
         case .async: Task(executorPreference: udp.eventLoop) { try await serveWithTasks(udp) }
         }
-        await stop.wait()
+        await stop.wait(on: udp.eventLoop)
         await udp.close()
     }
 } catch {

@@ -39,14 +39,14 @@ do {
                 var receiver = Receiver(udp)
                 try await receiver.run()
             }
-            await stop.wait()
+            await stop.wait(on: udp.eventLoop)
         case .send:
             try await udp.connect(to: address)
             let sending = Task(executorPreference: udp.eventLoop) {
                 try await Sender(udp: udp, size: size, rate: rate, time: time).run()
             }
-            Task {
-                await stop.wait()
+            Task(executorPreference: udp.eventLoop) {
+                await stop.wait(on: udp.eventLoop)
                 sending.cancel()
             }
             guard let report = try await sending.value else { fail("\(address) does not answer") }

@@ -6,7 +6,6 @@
 #include "options.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -36,6 +35,9 @@ static const struct {
     [CSOCKET_OPTION_TYPE_OF_SERVICE] = {IPPROTO_IP, IP_TOS, IPPROTO_IPV6, IPV6_TCLASS},
     [CSOCKET_OPTION_IPV6_ONLY] = {IPPROTO_IPV6, IPV6_V6ONLY},
     [CSOCKET_OPTION_TIME_TO_LIVE] = {IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+    [CSOCKET_OPTION_MULTICAST_TTL] = {IPPROTO_IP, IP_MULTICAST_TTL, IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
+    [CSOCKET_OPTION_MULTICAST_LOOPBACK] = {IPPROTO_IP, IP_MULTICAST_LOOP, IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
+    [CSOCKET_OPTION_MULTICAST_INTERFACE] = {IPPROTO_IP, IP_MULTICAST_IF, IPPROTO_IPV6, IPV6_MULTICAST_IF},
     [CSOCKET_OPTION_PACKET_INFO] = {IPPROTO_IP, IP_PKTINFO, IPPROTO_IPV6, IPV6_RECVPKTINFO},
     [CSOCKET_OPTION_RECEIVE_TRAFFIC_CLASS] = {IPPROTO_IP, IP_RECVTOS, IPPROTO_IPV6, IPV6_RECVTCLASS},
 #if defined(__linux__)
@@ -44,6 +46,7 @@ static const struct {
     [CSOCKET_OPTION_USER_TIMEOUT] = {IPPROTO_TCP, TCP_USER_TIMEOUT},
     [CSOCKET_OPTION_FAST_OPEN_QUEUE] = {IPPROTO_TCP, TCP_FASTOPEN},
     [CSOCKET_OPTION_INTERFACE] = {SOL_SOCKET, SO_BINDTOIFINDEX},
+    [CSOCKET_OPTION_MULTICAST_ALL] = {IPPROTO_IP, IP_MULTICAST_ALL, IPPROTO_IPV6, IPV6_MULTICAST_ALL},
     [CSOCKET_OPTION_ERROR_QUEUE_V4] = {IPPROTO_IP, IP_RECVERR},
     [CSOCKET_OPTION_ERROR_QUEUE_V6] = {IPPROTO_IPV6, IPV6_RECVERR},
 #elif defined(__APPLE__)
@@ -74,14 +77,27 @@ int csocket_has_option(int option) {
     return option >= 0 && option < CSOCKET_OPTION_COUNT && places[option].name != 0;
 }
 
+// IP_MULTICAST_IF wants a structure: as a number it would be one of this machine's addresses.
+static int is_ipv4_multicast_interface(int level, int name) {
+    return level == IPPROTO_IP && name == IP_MULTICAST_IF;
+}
+
+static int set(int descriptor, int level, int name, int value) {
+    if (is_ipv4_multicast_interface(level, name)) {
+        struct ip_mreqn request = {.imr_ifindex = value};
+        return outcome(setsockopt(descriptor, level, name, &request, sizeof request));
+    }
+    return outcome(setsockopt(descriptor, level, name, &value, sizeof value));
+}
+
 int csocket_set_option(int descriptor, int option, int value) {
     int level, name;
     int found = find(descriptor, option, &level, &name);
     if (found < 0) return found;
-    int result = outcome(setsockopt(descriptor, level, name, &value, sizeof value));
+    int result = set(descriptor, level, name, value);
     // An IPv6 socket has IPv4 peers too, where it is not IPv6 only. Linux keeps both values; others refuse the first.
     if (result == 0 && found) {
-        (void)setsockopt(descriptor, places[option].level, places[option].name, &value, sizeof value);
+        (void)set(descriptor, places[option].level, places[option].name, value);
     }
     return result;
 }
@@ -90,6 +106,8 @@ int csocket_get_option(int descriptor, int option, int *value) {
     int level, name;
     int found = find(descriptor, option, &level, &name);
     if (found < 0) return found;
+    // No kernel tells the index.
+    if (is_ipv4_multicast_interface(level, name)) return -ENOPROTOOPT;
     socklen_t length = sizeof *value;
     return outcome(getsockopt(descriptor, level, name, value, &length));
 }
@@ -107,13 +125,4 @@ int csocket_get_raw_option(int descriptor, int level, int name, void *value, siz
 int csocket_set_abortive_close(int descriptor) {
     struct linger value = {.l_onoff = 1, .l_linger = 0};
     return outcome(setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &value, sizeof value));
-}
-
-uint32_t csocket_interface_index(const char *name) {
-    return if_nametoindex(name);
-}
-
-int csocket_interface_name(uint32_t index, char *name) {
-    _Static_assert(CSOCKET_INTERFACE_NAME >= IF_NAMESIZE, "room for any interface's name");
-    return if_indextoname(index, name) == NULL ? 0 : (int)strlen(name);
 }

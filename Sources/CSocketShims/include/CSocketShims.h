@@ -11,6 +11,8 @@
 #include "bytes.h"
 #include "datagrams.h"
 #include "errors.h"
+#include "interfaces.h"
+#include "multicast.h"
 #include "options.h"
 #include "polling.h"
 #include "sockets.h"

@@ -25,6 +25,10 @@ enum {
     CSOCKET_OPTION_IPV6_ONLY,           // IPV6_V6ONLY
     CSOCKET_OPTION_INTERFACE,           // SO_BINDTOIFINDEX, or IP_BOUND_IF and IPV6_BOUND_IF; an interface's index
     CSOCKET_OPTION_TIME_TO_LIVE,        // IP_TTL and IPV6_UNICAST_HOPS
+    CSOCKET_OPTION_MULTICAST_TTL,       // IP_MULTICAST_TTL and IPV6_MULTICAST_HOPS
+    CSOCKET_OPTION_MULTICAST_LOOPBACK,  // IP_MULTICAST_LOOP and IPV6_MULTICAST_LOOP
+    CSOCKET_OPTION_MULTICAST_INTERFACE, // IP_MULTICAST_IF and IPV6_MULTICAST_IF, an interface's index
+    CSOCKET_OPTION_MULTICAST_ALL,       // IP_MULTICAST_ALL and IPV6_MULTICAST_ALL, Linux
     CSOCKET_OPTION_PACKET_INFO,         // IP_PKTINFO and IPV6_RECVPKTINFO: each datagram's destination and interface
     CSOCKET_OPTION_RECEIVE_TRAFFIC_CLASS, // IP_RECVTOS and IPV6_RECVTCLASS
     CSOCKET_OPTION_ERROR_QUEUE_V4,      // IP_RECVERR, Linux
@@ -45,11 +49,5 @@ int csocket_get_raw_option(int descriptor, int level, int name, void *value, siz
 
 // SO_LINGER with a time of zero: the next close(2) resets the connection.
 int csocket_set_abortive_close(int descriptor);
-
-// if_nametoindex(3): 0 when no interface has the name. if_indextoname(3): the name's length, without the closing zero,
-// or 0; `name` must have room for CSOCKET_INTERFACE_NAME bytes.
-enum { CSOCKET_INTERFACE_NAME = 32 };
-uint32_t csocket_interface_index(const char *name);
-int csocket_interface_name(uint32_t index, char *name);
 
 #endif

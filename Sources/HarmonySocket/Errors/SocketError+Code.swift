@@ -26,7 +26,7 @@ extension SocketError {
         case .notConnected: return base + 107
         case .timedOut, .lookUpTimedOut: return base + 110
         case .cancelled: return base + 125
-        case .system, .option, .connect: return base + (systemError?.linuxNumber ?? 5)
+        case .system, .option, .membership, .connect: return base + (systemError?.linuxNumber ?? 5)
         }
     }
 }

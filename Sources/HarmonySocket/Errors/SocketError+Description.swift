@@ -22,6 +22,7 @@ extension SocketError: CustomStringConvertible {
         case .alreadyBound: "the socket has an address already"
         case .invalidState(let reason): reason.rawValue
         case .invalidArgument(let argument): "\(argument.field): \(argument.problem)"
+        case .membership(let argument, let error): "\(argument.field): \(argument.problem) (\(error.name))"
         case .queueFull(let limit): "the send queue is full: it may hold \(limit) bytes"
         case .tooLong(let limit): "the message is longer than \(limit) bytes"
         case .incomplete(let count): "the peer ended within a message, of which \(count) bytes had come"
@@ -92,6 +93,14 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case getAddress = "get address"
     /// Asking what the kernel knows of a connection.
     case getInfo = "get info"
+    /// Joining a multicast group.
+    case join
+    /// Leaving a multicast group.
+    case leave
+    /// Listing network interfaces.
+    case listInterfaces = "list interfaces"
+    /// Watching network interfaces.
+    case watchInterfaces = "watch interfaces"
     /// Serving a connection.
     case serve
     /// Letting a server's connections come to their end.

@@ -118,7 +118,7 @@ public struct SocketError: Error, Sendable {
         case .resolver: .lookupFailed
         case .handler: .handlerFailed
         case .optionTooLate: .invalidState
-        case .system, .option, .connect: systemError.map(\.kind) ?? .system
+        case .system, .option, .membership, .connect: systemError.map(\.kind) ?? .system
         }
     }
 
@@ -130,17 +130,18 @@ public struct SocketError: Error, Sendable {
     public var systemError: SystemErrorInfo? {
         switch failure {
         case .system(let error, let call, _, _): SystemErrorInfo(error, call: call.rawValue)
-        case .option(_, let error): SystemErrorInfo(error, call: SystemCall.setOption.rawValue)
+        case .option(_, let error), .membership(_, let error):
+            SystemErrorInfo(error, call: SystemCall.setOption.rawValue)
         case .connect(let attempts): attempts.last.map { SystemErrorInfo($0) }
         default: nil
         }
     }
 
-    /// The name of the rejected field or parameter: of an `invalidArgument`, and of an option that was refused, also when
-    /// that made bind, listen or connect fail.
+    /// The name of the rejected field or parameter: of an `invalidArgument`, of joining or leaving a group, and of an option
+    /// that was refused, also when that made bind, listen or connect fail.
     public var field: String? {
         switch failure {
-        case .invalidArgument(let argument): argument.field
+        case .invalidArgument(let argument), .membership(let argument, _): argument.field
         case .option(let option, _), .optionTooLate(let option): option.rawValue
         case .connect(let attempts): attempts.last?.setup?.option?.rawValue
         default: nil

@@ -18,6 +18,18 @@ public struct UDPExtraOptions: Sendable, Hashable, Codable {
     /// Zero is never, the default. Not negative.
     public var socketTimeout: Duration?
 
+    /// How many networks a datagram to a group may pass (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS): 0 to 255; 0 stays on this
+    /// machine, 1, the default, on its network.
+    public var multicastTTL: Int?
+
+    /// Whether this machine's own members of a group hear what the socket sends to it (IP_MULTICAST_LOOP,
+    /// IPV6_MULTICAST_LOOP). On by default.
+    public var multicastLoopback: Bool?
+
+    /// The name of the interface over which datagrams to groups leave (IP_MULTICAST_IF, IPV6_MULTICAST_IF); empty, the
+    /// default, is the one of the system's route to the group. Of an IPv4 socket that it was not set for, nil is read.
+    public var multicastInterface: String?
+
     /// Share a port with other sockets of the same user that ask for it too: the system spreads senders over them
     /// (SO_REUSEPORT). Set before bind. Off by default.
     public var reusePort: Bool?
@@ -51,13 +63,17 @@ public struct UDPExtraOptions: Sendable, Hashable, Codable {
         broadcast: Bool? = nil, receiveBufferSize: Int? = nil, sendBufferSize: Int? = nil, reuseAddress: Bool? = nil,
         socketTimeout: Duration? = nil, reusePort: Bool? = nil, ipv6Only: Bool? = nil, typeOfService: Int? = nil,
         interface: String? = nil, timeToLive: Int? = nil, receivePacketInfo: Bool? = nil,
-        receiveTypeOfService: Bool? = nil
+        receiveTypeOfService: Bool? = nil, multicastTTL: Int? = nil, multicastLoopback: Bool? = nil,
+        multicastInterface: String? = nil
     ) {
         self.broadcast = broadcast
         self.receiveBufferSize = receiveBufferSize
         self.sendBufferSize = sendBufferSize
         self.reuseAddress = reuseAddress
         self.socketTimeout = socketTimeout
+        self.multicastTTL = multicastTTL
+        self.multicastLoopback = multicastLoopback
+        self.multicastInterface = multicastInterface
         self.reusePort = reusePort
         self.ipv6Only = ipv6Only
         self.typeOfService = typeOfService
@@ -74,6 +90,9 @@ extension UDPExtraOptions {
         .number(\.receiveBufferSize, .receiveBufferSize, 0...Int32.max, " bytes"),
         .number(\.sendBufferSize, .sendBufferSize, 0...Int32.max, " bytes"),
         .flag(\.reuseAddress, .reuseAddress),
+        .number(\.multicastTTL, .multicastTTL, 0...255),
+        .flag(\.multicastLoopback, .multicastLoopback),
+        .interface(\.multicastInterface, .multicastInterface),
         .flag(\.reusePort, .reusePort),
         .flag(\.ipv6Only, .ipv6Only),
         .number(\.typeOfService, .typeOfService, 0...255),

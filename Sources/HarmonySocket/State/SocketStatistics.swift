@@ -14,21 +14,22 @@ public struct SocketStatistics: Sendable, Hashable, Codable {
     public let bytesQueued: Int
     /// How long the connection has stood, or did stand, or the datagram socket has had its address; nil before it did.
     public let age: Duration?
-}
 
-extension SocketStatistics {
-    init(_ counts: StreamCounts, queued: Int) {
+    init(_ numbers: (counts: StreamCounts, queued: Int)) {
+        let counts = numbers.counts
         let end = counts.closed == .never ? Instant.now : counts.closed
-        self.init(
-            bytesReceived: Int(clamping: counts.bytesReceived), bytesSent: Int(clamping: counts.bytesSent),
-            messagesReceived: Int(clamping: counts.messagesReceived), messagesSent: Int(clamping: counts.messagesSent),
-            bytesQueued: queued, age: counts.opened == .never ? nil : end.duration(since: counts.opened))
+        bytesReceived = Int(clamping: counts.bytesReceived)
+        bytesSent = Int(clamping: counts.bytesSent)
+        messagesReceived = Int(clamping: counts.messagesReceived)
+        messagesSent = Int(clamping: counts.messagesSent)
+        bytesQueued = numbers.queued
+        age = counts.opened == .never ? nil : end.duration(since: counts.opened)
     }
 
     /// Of a connection that has come to its end; nil when there never was one.
     init?(final counts: StreamCounts) {
         if counts.opened == .never { return nil }
-        self.init(counts, queued: 0)
+        self.init((counts, queued: 0))
     }
 }
 
@@ -42,8 +43,7 @@ extension StreamSocket {
     /// print(statistics.bytesSent, "bytes sent in", statistics.age ?? .zero)
     /// ```
     public var statistics: SocketStatistics {
-        let (counts, queued) = stream.driver.counts
-        return SocketStatistics(counts, queued: queued)
+        SocketStatistics(stream.driver.counts)
     }
 
     /// The state now, and again each time it changes; ends with the closed state.

@@ -10,7 +10,8 @@ internal import SocketCore
 ///
 /// Any thread may call anything at any time. A socket with a listener, or with a call under way, stays alive until it
 /// is closed; without either it closes when its last reference goes.
-public final class UDPSocket: Sendable {
+public class UDPSocket: @unchecked Sendable {
+    // Unchecked because a class that another one of this module inherits from, MulticastSocket, cannot be checked.
     let driver: DatagramDriver
 
     /// Makes a socket without an address, on a loop of `group`.
@@ -162,8 +163,5 @@ extension UDPSocket {
     /// ```swift
     /// print(udp.statistics.messagesReceived, "datagrams")
     /// ```
-    public var statistics: SocketStatistics {
-        let (counts, queued) = driver.counts
-        return SocketStatistics(counts, queued: queued)
-    }
+    public var statistics: SocketStatistics { SocketStatistics(driver.counts) }
 }

@@ -24,6 +24,8 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case option(KernelOption, SystemError)
     /// The option counts only before the socket has an address, and its value would change.
     case optionTooLate(KernelOption)
+    /// A multicast group cannot be joined or left; the field that is at fault, why, and what the system says to that.
+    case membership(Argument, SystemError)
     /// A value that cannot be; the field that holds it, and why.
     case invalidArgument(Argument)
     /// The send queue has no room for it.

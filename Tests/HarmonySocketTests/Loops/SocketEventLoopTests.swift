@@ -124,6 +124,8 @@ import Testing
         let (threads, server) = try await blocking {
             let caller = currentThreadNumber()
             let server = TCPSocketServer(group: group)
+            // A server that does not listen has no need of a thread.
+            server.on(.error) { _ in }
             let inside = try loop.run {
                 try await server.listen(Loopback.ipv4.address())
                 return currentThreadNumber()

@@ -5,9 +5,9 @@ import Testing
 @Suite(.bounded) struct UDPExtraOptionsTests {
     private static func row<Value: Equatable & Sendable>(
         _ path: any WritableKeyPath<UDPExtraOptions, Value?> & Sendable, _ value: Value, _ option: Kernel.Option,
-        _ kernel: Int, reads: Value? = nil
+        _ kernel: Int, reads: Value? = nil, on loopbacks: [Loopback] = Loopback.allCases
     ) -> OptionRow<UDPExtraOptions> {
-        OptionRow(UDPExtraOptions(), path, value, option, kernel, reads: reads)
+        OptionRow(UDPExtraOptions(), path, value, option, kernel, reads: reads, on: loopbacks)
     }
 
     static let rows = [
@@ -18,12 +18,30 @@ import Testing
         row(\.typeOfService, 0xb8, .typeOfService, 0xb8),
         row(\.receiveBufferSize, 20_000, .receiveBuffer, doubled(20_000), reads: doubled(20_000)),
         row(\.sendBufferSize, 30_000, .sendBuffer, doubled(30_000), reads: doubled(30_000)),
+        row(\.multicastTTL, 0, .multicastTTL, 0),
+        row(\.multicastTTL, 255, .multicastTTL, 255),
+        row(\.multicastLoopback, false, .multicastLoopback, 0),
+        row(\.multicastLoopback, true, .multicastLoopback, 1),
+        // The kernel does not tell that of IPv4: the tests in a network of their own see where datagrams go.
+        row(
+            \.multicastInterface, Kernel.loopbackInterface, .multicastInterface, Kernel.loopbackIndex, on: [.ipv6]),
+        row(\.multicastInterface, "", .multicastInterface, 0, on: [.ipv6]),
     ]
+
+    @Test func multicastInterface_ofIPv4_isReadAsItWasSet() async throws {
+        let socket = UDPSocket()
+        try await socket.bind(NetAddress("127.0.0.1"))
+        #expect(try await socket.getExtraOptions().multicastInterface == nil)
+        try await socket.setExtraOptions(UDPExtraOptions(multicastInterface: Kernel.loopbackInterface))
+        #expect(try await socket.getExtraOptions().multicastInterface == Kernel.loopbackInterface)
+        await socket.close()
+    }
 
     @Test(arguments: rows, Loopback.allCases)
     func option_setBeforeOrAfterBind_isReadBackFromTheKernel(
         _ row: OptionRow<UDPExtraOptions>, _ loopback: Loopback
     ) async throws {
+        guard row.loopbacks.contains(loopback) else { return }
         let before = UDPSocket()
         try await before.setExtraOptions(row.set)
         #expect(try await before.getExtraOptions().broadcast == row.set.broadcast)
@@ -182,6 +200,9 @@ import Testing
         (UDPExtraOptions(sendBufferSize: -5), "sendBufferSize"),
         (UDPExtraOptions(sendBufferSize: .max), "sendBufferSize"),
         (UDPExtraOptions(socketTimeout: .seconds(-1)), "socketTimeout"),
+        (UDPExtraOptions(multicastTTL: -1), "multicastTTL"),
+        (UDPExtraOptions(multicastTTL: 256), "multicastTTL"),
+        (UDPExtraOptions(multicastInterface: "no such thing"), "multicastInterface"),
         (UDPExtraOptions(typeOfService: 256), "typeOfService"),
         (UDPExtraOptions(timeToLive: 0), "timeToLive"),
     ])

@@ -15,7 +15,7 @@ enum LossyNetwork {
 
     /// Runs a test of this program again, alone, in such a network.
     static func rerun(_ test: String) throws -> ChildProcess {
-        try start([CommandLine.arguments[0], "--testing-library", "swift-testing", "--filter", test])
+        try start(OwnNetwork.rerunning(test))
     }
 
     // Frames for a neighbour that is not there go to the other end of the pair, which is not that neighbour.
@@ -42,8 +42,6 @@ enum LossyNetwork {
         """
 
     private static func start(_ command: [String]) throws -> ChildProcess {
-        // Without the privileges of root, those of a namespace of users will do where the system allows them.
-        let rights = ProcessFacts.isRoot ? [] : ["--map-root-user"]
-        return try ChildProcess("unshare", rights + ["--net", "--mount", "sh", "-c", setUp, "sh"] + command)
+        try OwnNetwork.start(setUp, command)
     }
 }

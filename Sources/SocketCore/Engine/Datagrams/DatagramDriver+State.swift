@@ -49,7 +49,8 @@ extension DatagramDriver {
             if state.phase == .closed { throw .closed }
             return state.options
         }
-        return withDescriptor { KernelOptions.read(from: $0) } ?? options
+        // What the kernel does not tell is as it was set.
+        return withDescriptor { options.overlaid(with: KernelOptions.read(from: $0)) } ?? options
     }
 
     /// Where listeners and completions run.

@@ -43,6 +43,7 @@ struct DatagramState: ~Copyable {
     var senders: [Sender] = []
     var closers: [Waiter] = []
     var options = KernelOptions()
+    var memberships = MembershipMachine()
     var delivery = DeliveryContext.loop
     var local: SocketAddress?
     var peer: SocketAddress?

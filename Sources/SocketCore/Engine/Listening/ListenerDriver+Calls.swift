@@ -52,14 +52,14 @@ extension ListenerDriver {
     package func on(
         _ kind: EventKind, once: Bool = false, _ body: @escaping @Sendable (EngineEvent) -> Void
     ) -> Ticket {
-        let ticket = state.withLock { state in
+        let (ticket, mustTurn) = state.withLock { state in
             let ticket = state.nextTicket()
             if state.phase != .closed {
                 state.outbox.add(Listener(ticket: ticket, kind: kind, isOnce: once, body: body))
             }
-            return ticket
+            return (ticket, state.phase != .fresh)
         }
-        requestTurn()
+        if mustTurn { requestTurn() }
         return ticket
     }
 

@@ -19,6 +19,8 @@ package enum KernelOption: String, Sendable, Hashable, CaseIterable {
     case timeToLive, receivePacketInfo, receiveTypeOfService
     /// The index of the interface; 0 is any.
     case interface
+    /// Of datagrams to groups: hops, whether this machine hears them too, and the index of the interface; 0 is by route.
+    case multicastTTL, multicastLoopback, multicastInterface
 
     /// It counts when the socket gets its address or its peer, and not later.
     package var mustComeFirst: Bool {
@@ -54,6 +56,9 @@ package enum KernelOption: String, Sendable, Hashable, CaseIterable {
             case .receivePacketInfo: CSOCKET_OPTION_PACKET_INFO
             case .receiveTypeOfService: CSOCKET_OPTION_RECEIVE_TRAFFIC_CLASS
             case .interface: CSOCKET_OPTION_INTERFACE
+            case .multicastTTL: CSOCKET_OPTION_MULTICAST_TTL
+            case .multicastLoopback: CSOCKET_OPTION_MULTICAST_LOOPBACK
+            case .multicastInterface: CSOCKET_OPTION_MULTICAST_INTERFACE
             }
         return Int32(option)
     }

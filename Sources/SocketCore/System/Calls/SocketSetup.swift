@@ -21,7 +21,10 @@ extension SocketCalls {
         case .success(let descriptor):
             if case .failure(let error) = options.apply(to: descriptor.number) { return .failure(error) }
             // Without the queue, an ICMP error would hit whichever call comes next.
-            if kind == .datagram { OptionCalls.queueErrors(descriptor.number, family) }
+            if kind == .datagram {
+                OptionCalls.queueErrors(descriptor.number, family)
+                MulticastCalls.hearOnlyJoinedGroups(descriptor.number)
+            }
             if let address, case .failure(let error) = bind(descriptor.number, to: address) {
                 return .failure(SetupError(error, .bind))
             }

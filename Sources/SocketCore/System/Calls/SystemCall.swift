@@ -4,7 +4,9 @@ package typealias SystemResult<Value: ~Copyable> = Result<Value, SystemError>
 /// Names of the system calls, for errors and traces.
 package enum SystemCall: String, Sendable, Hashable {
     case accept, bind, close, connect, epoll, fcntl, fstat, getsockname, getpeername, kqueue, listen, open, poll
+    case getInterfaces = "getifaddrs"
     case getOption = "getsockopt"
+    case netlink
     case receive = "recv"
     case receiveMessage = "recvmsg"
     case resolve = "getaddrinfo"

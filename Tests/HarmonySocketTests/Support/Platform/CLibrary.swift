@@ -119,3 +119,20 @@ func whenCurrentThreadEnds(_ body: @escaping @Sendable () -> Void) {
     #endif
     pthread_setspecific(key, Unmanaged.passRetained(Box(body)).toOpaque())
 }
+
+/// Moves the calling thread, and no other, into the network namespace that is open at this path (setns(2)).
+func enterNetwork(_ path: String) throws {
+    #if canImport(Glibc)
+    // Declared for _GNU_SOURCE only, which Swift's module does not set.
+    typealias SetNamespace = @convention(c) (Int32, Int32) -> Int32
+    guard let symbol = dlsym(dlopen(nil, RTLD_NOW), "setns") else { throw RawError("find setns") }
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    defer { close(file) }
+    // 0x40000000 is CLONE_NEWNET.
+    guard file >= 0, unsafeBitCast(symbol, to: SetNamespace.self)(file, 0x4000_0000) == 0 else {
+        throw RawError("setns \(path)")
+    }
+    #else
+    throw RawError("there are no network namespaces")
+    #endif
+}

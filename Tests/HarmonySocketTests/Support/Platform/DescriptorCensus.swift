@@ -40,6 +40,22 @@ enum DescriptorCensus {
             }.values)
     }
 
+    /// Those that the kernel tells of interfaces. The C library has one for a moment when it looks a name up.
+    static var netlinkSockets: Set<Identity> {
+        Set(
+            open().filter { number, _ in
+                var address = sockaddr_storage()
+                var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+                let status = withUnsafeMutablePointer(to: &address) { address in
+                    address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        getsockname(Int32(number), $0, &length)
+                    }
+                }
+                // 16 is AF_NETLINK.
+                return status == 0 && address.ss_family == 16
+            }.values)
+    }
+
     /// How many descriptors are open.
     static var count: Int { open().count }
 

@@ -214,7 +214,7 @@ enum Kernel {
     enum Option: CaseIterable {
         case keepAlive, keepAliveIdle, keepAliveInterval, keepAliveCount, oobInline, noDelay, quickAck, userTimeout
         case receiveBuffer, sendBuffer, reuseAddress, reusePort, broadcast, typeOfService, ipv6Only, interface
-        case fastOpenQueue
+        case fastOpenQueue, multicastTTL, multicastLoopback, multicastInterface
     }
 
     /// getsockopt(2); nil when it fails.
@@ -239,6 +239,11 @@ enum Kernel {
             case .ipv6Only: (Int32(IPPROTO_IPV6), IPV6_V6ONLY)
             case .interface: rawInterface(isIPv6: isIPv6(descriptor))
             case .broadcast: (SOL_SOCKET, SO_BROADCAST)
+            case .multicastTTL where isIPv6(descriptor): (Int32(IPPROTO_IPV6), IPV6_MULTICAST_HOPS)
+            case .multicastTTL: (Int32(IPPROTO_IP), IP_MULTICAST_TTL)
+            case .multicastLoopback where isIPv6(descriptor): (Int32(IPPROTO_IPV6), IPV6_MULTICAST_LOOP)
+            case .multicastLoopback: (Int32(IPPROTO_IP), IP_MULTICAST_LOOP)
+            case .multicastInterface: (Int32(IPPROTO_IPV6), IPV6_MULTICAST_IF)
             }
         var value: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
