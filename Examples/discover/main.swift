@@ -18,6 +18,7 @@ let name = arguments.text("--name", default: "somebody")
 let group = NetAddress(
     arguments.text("--group", default: "239.255.70.7"), port: arguments.number("--port", in: 1...65_535, default: 7070))
 let interval = arguments.seconds("--interval", default: 1)
+if interval < .milliseconds(50) { fail("--interval: not below 0.05 seconds", status: 2) }
 guard let greeting = Greeting(name: name) else { fail("--name: \"\(name)\" cannot be a name", status: 2) }
 
 // Everything runs on one loop: the sockets, the watch on the interfaces, and the actor that they belong to.

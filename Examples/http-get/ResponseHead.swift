@@ -8,7 +8,7 @@ struct ResponseHead {
 
     /// Reads it, up to the empty line and no further.
     init(from socket: TCPSocket, timeout: Duration) async throws {
-        guard let bytes = try await socket.receive(until: Array("\r\n\r\n".utf8), timeout: timeout) else {
+        guard let bytes = try await socket.receive(until: "\r\n\r\n", timeout: timeout) else {
             throw BadResponse("the server ended without an answer")
         }
         lines = String(decoding: bytes, as: UTF8.self).split(separator: "\r\n").map(String.init)

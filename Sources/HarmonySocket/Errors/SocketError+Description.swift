@@ -159,12 +159,5 @@ public struct ConnectAttemptInfo: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// `127.0.0.1:1: connection refused (ECONNREFUSED) after 0.1 ms`.
-    public var description: String { "\(address): \(error) after \(rounded(duration))" }
-
-    /// `0.1 ms`, `5.0 s`.
-    private func rounded(_ duration: Duration) -> String {
-        let (amount, unit) =
-            duration < .seconds(1) ? (duration / .milliseconds(1), "ms") : (duration / .seconds(1), "s")
-        return "\((amount * 10).rounded() / 10) \(unit)"
-    }
+    public var description: String { "\(address): \(error) after \(duration.rounded)" }
 }

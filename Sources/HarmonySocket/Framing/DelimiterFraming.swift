@@ -64,4 +64,11 @@ extension Framing where Self == DelimiterFraming {
     ) throws(SocketError) -> DelimiterFraming {
         try DelimiterFraming(delimiter, maxLength: maxLength)
     }
+
+    /// The same, with a delimiter of text in UTF-8: `.delimited(by: "\r\n")`.
+    public static func delimited(
+        by delimiter: String, maxLength: Int = 65_536
+    ) throws(SocketError) -> DelimiterFraming {
+        try DelimiterFraming(Array(delimiter.utf8), maxLength: maxLength)
+    }
 }

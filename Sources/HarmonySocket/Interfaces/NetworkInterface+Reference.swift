@@ -38,7 +38,7 @@ extension NetworkInterface {
                 guard let wanted = try? SocketAddress(parsing: text) else {
                     throw Reference.refusal("\"\(text)\" is not an IP address of an interface")
                 }
-                let found = try InterfaceList.read().first { interface in
+                let found = try InterfaceInquiry().interfaces().first { interface in
                     wanted.native.scope == 0 || wanted.native.scope == interface.index
                         ? interface.addresses.contains { $0.address.unscoped == wanted.unscoped } : false
                 }

@@ -18,7 +18,7 @@ public struct NetworkInterface: Sendable, Hashable {
     /// - Throws: `.tooManyOpenFiles`, since a descriptor is needed for a moment; the kernel's other refusals.
     public static func all() throws(SocketError) -> [NetworkInterface] {
         do throws(Failure) {
-            return try InterfaceList.read().map(NetworkInterface.init)
+            return try InterfaceInquiry().interfaces().map(NetworkInterface.init)
         } catch {
             throw SocketError(error, .listInterfaces)
         }

@@ -9,9 +9,9 @@ extension NetworkInterface {
         case removed(NetworkInterface)
         /// Name, flags, MTU or hardware address of an interface are not what they were: went up or down, was renamed.
         case changed(NetworkInterface, before: NetworkInterface)
-        /// An interface, as it is now, got an address.
+        /// An interface got an address; the interface is told as it is with all that is known by then.
         case addressAdded(Address, NetworkInterface)
-        /// An interface, as it is now, lost an address.
+        /// An interface lost an address; the interface is told as for `addressAdded`.
         case addressRemoved(Address, NetworkInterface)
     }
 

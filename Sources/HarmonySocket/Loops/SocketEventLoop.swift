@@ -106,9 +106,8 @@ public final class SocketEventLoop: TaskExecutor {
     /// caller's, who keeps it open meanwhile; one wait at a time. So a program does without a thread that reads:
     ///
     /// ```swift
-    /// try await loop.waitUntilReadable(0)
-    /// var bytes = [UInt8](repeating: 0, count: 4096)
-    /// let count = read(0, &bytes, bytes.count)
+    /// try await tcp.eventLoop.waitUntilReadable(0)
+    /// print(readLine() ?? "the end")
     /// ```
     ///
     /// - Throws: `.invalidArgument` for a descriptor that is not open, or is waited for already; `.cancelled`.

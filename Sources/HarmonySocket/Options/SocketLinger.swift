@@ -13,3 +13,8 @@ public struct SocketLinger: Sendable, Hashable, Codable {
         self.linger = linger
     }
 }
+
+extension SocketLinger: CustomStringConvertible {
+    /// `off`, `10.0 s`.
+    public var description: String { on ? linger.rounded : "off" }
+}

@@ -109,6 +109,11 @@ public struct TCPExtraOptions: Sendable, Hashable, Codable {
     }
 }
 
+extension TCPExtraOptions: CustomStringConvertible {
+    /// The fields that are not nil: `tcpNoDelay: true, keepAliveIdle: 33.0 s`.
+    public var description: String { setFields(of: self) }
+}
+
 extension TCPExtraOptions {
     /// What has these options: only a server has all of them.
     enum Owner {

@@ -33,6 +33,14 @@ public struct SocketStatistics: Sendable, Hashable, Codable {
     }
 }
 
+extension SocketStatistics: CustomStringConvertible {
+    /// `12 bytes received in 2 messages, 5 sent in 1, 0 queued, 212.6 ms old`.
+    public var description: String {
+        "\(bytesReceived) bytes received in \(messagesReceived) messages, \(bytesSent) sent in \(messagesSent), "
+            + "\(bytesQueued) queued, \(age.map { "\($0.rounded) old" } ?? "not connected")"
+    }
+}
+
 extension StreamSocket {
     /// What has gone through the socket so far, also after close. Any thread, any time; costs next to nothing.
     ///

@@ -3,8 +3,8 @@ internal import SocketCore
 extension StreamSocket {
     /// The bytes that arrive, one by one, until the peer ends its direction or we close the socket.
     ///
-    /// They come out of a chunk, so a byte costs no call. When the loop ends early the rest of the chunk is the next
-    /// reader's. Throws as `messages`; a cancelled iteration leaves the socket open.
+    /// They are read in chunks, so a byte costs no call of the kernel. What the loop has not taken is the next reader's.
+    /// Throws as `messages`; a cancelled iteration leaves the socket open.
     ///
     /// ```swift
     /// for try await byte in tcp.bytes where byte == 0 { break }
@@ -35,47 +35,25 @@ public struct StreamBytes: AsyncSequence, Sendable {
     let stream: StreamHandle
 
     /// Starts an iteration.
-    public func makeAsyncIterator() -> Iterator { Iterator(chunk: Chunk(stream)) }
+    public func makeAsyncIterator() -> Iterator { Iterator(stream: stream) }
 
     /// Takes one byte after the other.
     public struct Iterator: AsyncIteratorProtocol {
-        fileprivate let chunk: Chunk
+        fileprivate let stream: StreamHandle
 
         /// The next byte; nil at the end of input, and when we have closed the socket.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> UInt8? {
-            if let byte = chunk.take() { return byte }
+            if let byte = stream.driver.takeByte() { return byte }
             do throws(SocketError) {
-                try await chunk.refill(isolation: actor)
+                // To have more of them read ahead. They stay with the socket: who knows how long an iterator lives?
+                guard try await stream.pull(ReadRequest(.peek(upTo: Scratch.size)), nil) != nil else { return nil }
+                if let byte = stream.driver.takeByte() { return byte }
+                return try await stream.pull(ReadRequest(.some(upTo: 1)), nil)?.first
             } catch  where error.isOurEnd {
                 return nil
             }
-            return chunk.take()
-        }
-    }
-
-    /// What the iteration has taken and not handed out yet.
-    fileprivate final class Chunk {
-        private let stream: StreamHandle
-        private var bytes: [UInt8] = []
-        private var index = 0
-
-        init(_ stream: StreamHandle) { self.stream = stream }
-
-        deinit {
-            if index < bytes.count { stream.driver.giveBack(Array(bytes[index...])) }
-        }
-
-        func take() -> UInt8? {
-            guard index < bytes.count else { return nil }
-            defer { index += 1 }
-            return bytes[index]
-        }
-
-        func refill(isolation: isolated (any Actor)? = #isolation) async throws(SocketError) {
-            bytes = try await stream.pull(ReadRequest(.some(upTo: Scratch.size)), nil) ?? []
-            index = 0
         }
     }
 }

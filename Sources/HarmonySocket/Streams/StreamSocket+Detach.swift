@@ -17,7 +17,7 @@ extension StreamSocket {
     /// framing, comes along.
     ///
     /// ```swift
-    /// let line = try await connection.receive(until: Array("\n".utf8))
+    /// let line = try await connection.receive(until: "\n")
     /// let detached = try await connection.detach()
     /// let elsewhere = SocketEventLoopGroup(count: 1)
     /// let moved = try TCPSocket(adopting: detached.descriptor, unread: detached.unread, group: elsewhere)

@@ -48,12 +48,19 @@ extension StreamSocket {
     /// A cancelled or timed-out receive leaves the socket open, and what has arrived to the next reader.
     ///
     /// ```swift
-    /// let head = try await tcp.receive(until: Array("\r\n\r\n".utf8), maxLength: 16_384)
+    /// let head = try await tcp.receive(until: "\r\n\r\n", maxLength: 16_384)
     /// ```
     public func receive(
         until delimiter: [UInt8], maxLength: Int = 65_536, timeout: Duration? = nil
     ) async throws(SocketError) -> [UInt8]? {
         try await stream.pull(try stream.request(until: delimiter, maxLength), timeout)
+    }
+
+    /// Everything up to a delimiter of text, in UTF-8, and with it. As `receive(until:)` of bytes.
+    public func receive(
+        until delimiter: String, maxLength: Int = 65_536, timeout: Duration? = nil
+    ) async throws(SocketError) -> [UInt8]? {
+        try await receive(until: Array(delimiter.utf8), maxLength: maxLength, timeout: timeout)
     }
 
     /// At least one byte and at most `count`, which stay where they are: the next reader is given them again.
@@ -136,6 +143,14 @@ extension StreamSocket {
         completion: @escaping @Sendable (Result<[UInt8]?, SocketError>) -> Void
     ) {
         stream.pull(timeout, completion) { () throws(SocketError) in try stream.request(until: delimiter, maxLength) }
+    }
+
+    /// Everything up to a delimiter of text, in UTF-8, and with it; as the async form.
+    public func receive(
+        until delimiter: String, maxLength: Int = 65_536, timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<[UInt8]?, SocketError>) -> Void
+    ) {
+        receive(until: Array(delimiter.utf8), maxLength: maxLength, timeout: timeout, completion: completion)
     }
 
     /// At least one byte and at most `count`, which stay where they are, or nil at the end; as the async form.

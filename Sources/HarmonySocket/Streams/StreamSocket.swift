@@ -130,7 +130,7 @@ extension StreamSocket {
     /// program listens to it.
     ///
     /// ```swift
-    /// tcp.send(bytes) { _ in }
+    /// tcp.send("much") { _ in }
     /// if tcp.needsDrain { tcp.once(.drain) { print("go on") } }
     /// ```
     public var needsDrain: Bool { stream.driver.needsDrain }

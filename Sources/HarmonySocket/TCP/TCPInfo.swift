@@ -125,9 +125,9 @@ extension TCPInfo.State {
 }
 
 extension TCPInfo: CustomStringConvertible {
-    /// `established, rtt 0.0001 seconds, window 655360 bytes, 3 segments sent again`.
+    /// `established, rtt 48.0 µs, window 655360 bytes, 3 segments sent again`.
     public var description: String {
-        "\(state), rtt \(roundTripTime), window \(congestionWindow) bytes, \(retransmittedSegments) segments sent again"
+        "\(state), rtt \(roundTripTime.rounded), window \(congestionWindow) bytes, \(retransmittedSegments) segments sent again"
     }
 }
 

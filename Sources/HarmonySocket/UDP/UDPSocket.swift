@@ -9,10 +9,10 @@ internal import SocketCore
 /// ```
 ///
 /// Any thread may call anything at any time. A socket with a listener, or with a call under way, stays alive until it
-/// is closed; without either it closes when its last reference goes.
+/// is closed; without either it closes when its last reference goes. For groups there is `MulticastSocket`.
 public class UDPSocket: @unchecked Sendable {
     // Unchecked because a class that another one of this module inherits from, MulticastSocket, cannot be checked.
-    let driver: DatagramDriver
+    final let driver: DatagramDriver
 
     /// Makes a socket without an address, on a loop of `group`.
     public init(group: SocketEventLoopGroup = .shared) {

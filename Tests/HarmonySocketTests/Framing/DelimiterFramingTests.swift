@@ -29,7 +29,7 @@ import Testing
         Stream("abcd", [], .incomplete(count: 4)),
     ])
     func limit_isOfTheMessageWithoutItsDelimiter(_ stream: Stream) throws {
-        #expect(stream.surprises(by: try .delimited(by: Array("::".utf8), maxLength: 3)) == [])
+        #expect(stream.surprises(by: try .delimited(by: "::", maxLength: 3)) == [])
     }
 
     @Test(

@@ -79,6 +79,42 @@ struct LimitsTests {
         await connection.reset()
     }
 
+    @Test(
+        "4. A peer that sends a byte now and then does not put a time-out off, and its bytes stay",
+        arguments: ["exactly", "until", "message", "handler"])
+    func peer_thatDripsBytes_isNotWaitedForLonger(_ way: String) async throws {
+        let (connection, peer) = try await makeConnectionWithRawPeer()
+        if way == "message" { connection.setFraming(.lines) }
+        let isOver = TestLock(false)
+        async let dripping: Void = blocking {
+            while !isOver.withLock({ $0 }) {
+                try peer.send([0x2e])
+                ProcessFacts.pause(.milliseconds(2))
+            }
+        }
+        let start = ContinuousClock.now
+        let limit = Duration.milliseconds(100)
+        let error = await failure { () async throws(SocketError) in
+            switch way {
+            case "exactly": _ = try await connection.receive(exactly: 1_000_000, timeout: limit)
+            case "until": _ = try await connection.receive(until: [0], timeout: limit)
+            case "message": _ = try await connection.receive(timeout: limit)
+            default:
+                let ended = Outcome<[UInt8]?>()
+                connection.receive(exactly: 1_000_000, timeout: limit) { ended.set($0.mapError { $0 }) }
+                do { _ = try await ended.value } catch let error as SocketError { throw error } catch {}
+            }
+        }
+        #expect(error?.kind == .timedOut)
+        #expect(ContinuousClock.now - start >= limit)
+        // What had come is there for the next reader, and the peer goes on.
+        connection.setFraming(nil)
+        #expect(try await connection.receive(exactly: 5, timeout: .seconds(20))?.count == 5)
+        isOver.withLock { $0 = true }
+        try await dripping
+        await connection.reset()
+    }
+
     @Test("24. Datagrams that nobody takes fill the kernel's buffer, and listeners that are stuck hold one")
     func datagrams_nobodyTakesThem_areDropped() async throws {
         let held = EventRecorder<@Sendable () -> Void>()

@@ -63,10 +63,13 @@ struct MulticastBetweenHostsTests {
         #expect(receiver.joinedGroups.map(\.group) == [groups.any])
         #expect(receiver.joinedGroups.first?.interfaceIndex == (interface == nil ? nil : index))
 
+        try await receiver.setExtraOptions(UDPExtraOptions(receivePacketInfo: true))
         let sender = try await near(groups.family)
         try await sender.send("hello", to: NetAddress(groups.any, port: port))
         let datagram = try await receiver.receive(timeout: .seconds(10))
         #expect(datagram.text == "hello")
+        // A group of one link only carries its zone, by the name that this host has for the index.
+        #expect(datagram.destination?.split(separator: "%").first.map(String.init) == groups.any)
         #expect(datagram.remoteInfo.port == sender.localAddress?.port)
         if groups.family == .ipv4 { #expect(datagram.remoteInfo.address == TwoHosts.near(.ipv4)[0]) }
         // And back, to one only.

@@ -331,6 +331,17 @@ import Testing
         await pair.close()
     }
 
+    @Test func description_namesWhatIsSet() {
+        #expect("\(TCPExtraOptions())" == "")
+        let options = TCPExtraOptions(
+            tcpNoDelay: true, socketLinger: SocketLinger(on: true, linger: .seconds(10)), receiveBufferSize: 8192,
+            socketTimeout: .zero, keepAliveInterval: .milliseconds(1500), interface: "")
+        #expect(
+            "\(options)" == "tcpNoDelay: true, socketLinger: 10.0 s, receiveBufferSize: 8192, socketTimeout: 0 s, "
+                + "keepAliveInterval: 1.5 s, interface: \"\"")
+        #expect("\(SocketLinger(on: false, linger: .seconds(1)))" == "off")
+    }
+
     @Test func defaults_areAsDocumented() async throws {
         let pair = try await makeTCPPair()
         let client = try await pair.client.getExtraOptions()

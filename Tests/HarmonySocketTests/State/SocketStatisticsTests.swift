@@ -27,6 +27,10 @@ import Testing
         let age = socket.statistics.age
         #expect(age == socket.statistics.age, "it stands still after close")
         #expect(other.statistics.bytesReceived == 10)
+        #expect(
+            "\(statistics)".hasPrefix("12 bytes received in 2 messages, 10 sent in 3, 0 queued, "), "\(statistics)")
+        #expect("\(statistics)".hasSuffix("s old"))
+        #expect("\(TCPSocket().statistics)".hasSuffix(", not connected"))
     }
 
     @Test func queuedBytes_areCountedAsSentWhenTheyAre() async throws {

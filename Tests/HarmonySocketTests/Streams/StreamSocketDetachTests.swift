@@ -123,7 +123,7 @@ import Testing
         let taken = Outcome<DetachedStream>()
         let serving = Task {
             try await server.serve { client in
-                _ = try await client.receive(until: Array("\n".utf8))
+                _ = try await client.receive(until: "\n")
                 taken.set(.success(try await client.detach()))
             }
         }

@@ -11,7 +11,7 @@ import Testing
         try await pair.other(side).send("HEAD\r\n\r\n0123456789abcdefrest")
         #expect(try await socket.peek(upTo: 2, timeout: Self.seconds) == Array("HE".utf8))
         #expect(
-            try await socket.receive(until: Array("\r\n\r\n".utf8), timeout: Self.seconds) == Array("HEAD\r\n\r\n".utf8)
+            try await socket.receive(until: "\r\n\r\n", timeout: Self.seconds) == Array("HEAD\r\n\r\n".utf8)
         )
         #expect(try await socket.receive(exactly: 10, timeout: Self.seconds) == Array("0123456789".utf8))
         #expect(try await socket.receive(exactly: 0) == [])
@@ -40,7 +40,7 @@ import Testing
             }
         }
         pair.client.receive(exactly: 5) { log.record("exactly \(text($0))") }
-        pair.client.receive(until: [0x3B]) { log.record("until \(text($0))") }
+        pair.client.receive(until: ";") { log.record("until \(text($0))") }
         pair.client.peek(upTo: 2) { log.record("peek \(text($0))") }
         pair.client.receive(upTo: 3) { log.record("upTo \(text($0))") }
         pair.client.receive { log.record("chunk \((try? $0.get())?.text ?? "-")") }
@@ -201,6 +201,33 @@ import Testing
         }
         #expect(key == Array("key".utf8))
         #expect(try await pair.client.receive(timeout: Self.seconds)?.text == "value")
+        await pair.close()
+    }
+
+    /// As at the top level of a program, where the iterator of a loop is never let go of.
+    @Test func byteIterator_thatLivesOn_holdsNothingBack() async throws {
+        let pair = try await makeTCPPair()
+        var bytes = pair.client.bytes.makeAsyncIterator()
+        for text in ["abc", "d"] {
+            try await pair.connection.send(text)
+            #expect(try await bytes.next() == text.utf8.first)
+            if text.utf8.count > 1 { #expect(try await pair.client.receive()?.text == String(text.dropFirst())) }
+        }
+        // A reader that came before is served before; and a listener hears what the iterator did not take.
+        let log = EventLog()
+        try await pair.connection.send("efg")
+        #expect(try await bytes.next() == UInt8(ascii: "e"))
+        recordMessages(pair.client, in: log)
+        let refused = await failure { () async throws(SocketError) in try await bytes.next() }
+        #expect(refused?.kind == .invalidState)
+        try await log.wait(for: "message:fg")
+        pair.client.off(.message)
+        try await pair.connection.send("hi")
+        await pair.connection.close()
+        #expect(try await bytes.next() == UInt8(ascii: "h"))
+        #expect(try await bytes.next() == UInt8(ascii: "i"))
+        #expect(try await bytes.next() == nil)
+        #expect(try await bytes.next() == nil)
         await pair.close()
     }
 

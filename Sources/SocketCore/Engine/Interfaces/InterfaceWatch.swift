@@ -15,6 +15,7 @@ package final class InterfaceWatch: LoopClient {
     // Kept alive, and its threads with it, as long as somebody watches.
     private let group: EventLoopGroup
     private let state = Lock(State())
+    private let inquiry: InterfaceInquiry
 
     // On the loop only.
     nonisolated(unsafe) private var socket: OwnedDescriptor?
@@ -36,7 +37,8 @@ package final class InterfaceWatch: LoopClient {
         case .success(let opened): socket = consume opened
         case .failure(let error): throw .system(error, .netlink)
         }
-        let current = try InterfaceList.read()
+        inquiry = try InterfaceInquiry()
+        let current = try inquiry.interfaces()
         machine = InterfaceMachine(known ?? current)
         if known != nil {
             let changes = machine.replace(with: current)
@@ -132,7 +134,7 @@ package final class InterfaceWatch: LoopClient {
 
     private func list() {
         do throws(Failure) {
-            tell(machine.replace(with: try InterfaceList.read()))
+            tell(machine.replace(with: try inquiry.interfaces()))
             mustList = false
         } catch {
             state.withLock { $0.failure = error }

@@ -23,10 +23,10 @@ package final class ReadAhead: @unchecked Sendable {
         bytes.append(contentsOf: new)
     }
 
-    /// Puts bytes before the others.
-    package func prepend(_ new: [UInt8]) {
-        bytes.replaceSubrange(..<start, with: new)
-        start = 0
+    /// Takes the first byte of several.
+    package func takeFirst() -> UInt8 {
+        defer { start += 1 }
+        return bytes[start]
     }
 
     /// The answer to a request, in what there is; nil when more must come.

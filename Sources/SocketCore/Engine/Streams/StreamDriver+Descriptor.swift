@@ -12,7 +12,11 @@ extension StreamDriver {
     package convenience init(group: EventLoopGroup, adopting number: Int32, unread: [UInt8]) throws(Failure) {
         let peer = try Adoption.prepareConnection(number)
         self.init(group: group, adopting: OwnedDescriptor(adopting: number), peer: peer, settings: .standard)
-        if !unread.isEmpty { state.withLock { $0.giveBack(unread) } }
+        if !unread.isEmpty {
+            let ahead = ReadAhead()
+            unread.withUnsafeBytes { ahead.append($0) }
+            state.withLock { $0.put(ahead, isUntried: true) }
+        }
         tellOpened(.adopted)
         startWatchingWhenUsed()
     }
@@ -44,7 +48,7 @@ extension StreamDriver {
         let refusal: Failure? = state.withLock { state in
             if let refusal = state.refusalOfDetaching() { return refusal }
             state.life.close(.detach)
-            state.detacher = waiter
+            state.detachment = .wanted(waiter)
             return nil
         }
         if let refusal { waiter.resume(refusal) } else { requestTurn() }
@@ -52,17 +56,18 @@ extension StreamDriver {
 
     /// Hands over the descriptor, which nobody uses any more. On the loop.
     func surrender() {
-        let waiter = state.withLock { state in
-            if state.detacher != nil, let descriptor = state.descriptor.surrender() {
-                state.detached = Detached(number: descriptor.relinquish(), unread: state.takeUnread())
+        let waiter: Waiter? = state.withLock { state in
+            guard case .wanted(let waiter)? = state.detachment, let descriptor = state.descriptor.surrender() else {
+                return nil
             }
-            return state.detacher.take()
+            state.detachment = .done(Detached(number: descriptor.relinquish(), unread: state.takeUnread()))
+            return waiter
         }
         waiter?.resume()
     }
 
     private func takeDetached() throws(Failure) -> Detached {
-        guard let detached = state.withLock({ $0.detached.take() }) else { throw .closed }
+        guard case .done(let detached)? = state.withLock({ $0.detachment.take() }) else { throw .closed }
         return detached
     }
 }
@@ -78,10 +83,6 @@ extension StreamState {
     }
 
     fileprivate mutating func takeUnread() -> [UInt8] {
-        defer {
-            returned = nil
-            ahead = nil
-        }
-        return (returned ?? []) + (ahead.map { $0.copy(0..<$0.count) } ?? [])
+        ahead.take().map { $0.copy(0..<$0.count) } ?? []
     }
 }

@@ -109,7 +109,6 @@ extension StreamDriver {
         isNext: Bool, isEager: Bool, orQueue reader: StreamState.Reader? = nil, _ deadline: Instant = .never
     ) -> ReaderAdmission {
         state.withLock { state in
-            if state.returned != nil { state.takeReturned(isNext: isNext) }
             // A message listener that came while this reader waited takes effect behind it.
             if let failure = state.refusalOfReading(ignoresListeners: isNext) {
                 if isNext { state.read.relinquish() }
@@ -258,14 +257,8 @@ extension StreamDriver {
         }
     }
 
-    /// Puts back what a reader has taken and not used: the next reader has it first.
-    package func giveBack(_ bytes: [UInt8]) {
-        let mustTurn = state.withLock { state in
-            state.giveBack(bytes)
-            return state.wantsTurnAfterReading()
-        }
-        if mustTurn { requestTurn() }
-    }
+    /// The next byte, if it was read ahead, is not the last of those, and nobody else waits for it.
+    package func takeByte() -> UInt8? { state.withLock { $0.takeByte() } }
 
     // MARK: Waiting for input
 
@@ -372,7 +365,7 @@ extension StreamState {
 
     /// Whether somebody behind the reader that just finished, or just queued, can be served right away.
     mutating func wantsTurnAfterReading() -> Bool {
-        if life.request != nil || !outbox.isEmpty || returned != nil && !read.isReading { return true }
+        if life.request != nil || !outbox.isEmpty { return true }
         return read.hasDemand(interest)
     }
 
@@ -407,26 +400,16 @@ extension StreamState {
         read.keep(ahead.count, isUntried: isUntried)
     }
 
-    /// Bytes that a reader has taken and not used come before all others. Whoever reads at this moment is not disturbed:
-    /// they are taken up when its turn is over.
-    mutating func giveBack(_ bytes: [UInt8]) {
-        guard life.phase == .open else { return }
-        returned = bytes + (returned ?? [])
-        takeReturned(isNext: false)
-    }
-
-    /// Puts what was returned before everything else, unless somebody is reading. `isNext`: whoever has the turn has not
-    /// begun to.
-    mutating func takeReturned(isNext: Bool) {
-        guard isNext || !read.isReading, let bytes = returned.take(), life.phase == .open else { return }
-        let ahead = self.ahead ?? ReadAhead()
-        ahead.prepend(bytes)
-        put(ahead, isUntried: true)
+    /// The last byte is left to a reader with the turn, who sees what follows from there being none.
+    fileprivate mutating func takeByte() -> UInt8? {
+        guard let ahead, ahead.count > 1, !read.isReading, readers.isEmpty, life.isSteady, !outbox.hasMessageListener
+        else { return nil }
+        return ahead.takeFirst()
     }
 
     /// Tells of the peer's end, once everything before it has been handed out.
     private mutating func noteExhaustion() {
-        guard read.isExhausted, returned == nil else { return }
+        guard read.isExhausted else { return }
         emitEnd()
         if let outputError, life.request == nil {
             // Neither direction is left. The send that met the error has told of it.

@@ -270,9 +270,9 @@ package final class StreamDriver: LoopClient, SocketDriver {
         if let observed { tellClosed(observed, number) }
         let (endings, isDetached) = state.withLock { state in
             var endings = StreamState.Endings()
-            let isDetached = state.detacher != nil && !state.descriptor.withhold()
+            let isDetached = state.detachment != nil && !state.descriptor.withhold()
             // The last user closes it: here, unless another thread is in the middle of a call.
-            if state.detacher == nil { _ = state.descriptor.retire() }
+            if state.detachment == nil { _ = state.descriptor.retire() }
             state.endFinishers(with: .aborted(), &endings)
             state.endClosers(&endings)
             return (endings, isDetached)

@@ -10,6 +10,12 @@ extension StreamState {
         var givenUp: Failure?
     }
 
+    /// Who waits for the descriptor, and then what is for him. A word in every state, since hardly any socket has one.
+    indirect enum Detachment: Sendable {
+        case wanted(Waiter)
+        case done(StreamDriver.Detached)
+    }
+
     /// Somebody who waits for input.
     enum Reader: Sendable {
         /// Told that it is its turn; reads for itself.

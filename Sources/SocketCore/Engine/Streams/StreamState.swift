@@ -29,8 +29,6 @@ struct StreamState: ~Copyable {
     /// What was read ahead, and the framing: of whoever has the turn to read.
     var ahead: ReadAhead?
     var framer: Framer?
-    /// Taken by a reader that did not use it, while another had the turn.
-    var returned: [UInt8]?
     var counts = StreamCounts()
     var readers = WaiterQueue<Reader>()
     private var lastTicket: UInt64 = 0
@@ -39,11 +37,10 @@ struct StreamState: ~Copyable {
     private var hasGivenUp = false
     var finishers: [Waiter] = []
     var closers: [Waiter] = []
-    /// Who waits for the descriptor, and then the descriptor.
-    var detacher: Waiter?
-    var detached: StreamDriver.Detached?
+    /// Somebody wants the descriptor for himself.
+    var detachment: Detachment?
     /// How many relays move what this socket receives and sends.
-    var relays = 0
+    var relays: Int32 = 0
     /// The family of the address that bind() gave.
     var boundFamily: SocketAddress.Family?
     var connecting: Waiter?
@@ -126,7 +123,7 @@ struct StreamState: ~Copyable {
     @inline(__always)
     private mutating func isAtRest() -> Bool {
         read.isAtRest && life.isSteady && outbox.isEmpty && write.isAtRest && isRegistered && hasHandle
-            && returned == nil && !mayExpire
+            && !mayExpire
     }
 
     /// What to do next with a connection that stays as it is.
@@ -164,7 +161,6 @@ struct StreamState: ~Copyable {
     var wantsMessages: Bool { mutating get { !isPaused && outbox.hasMessageListener } }
 
     private mutating func readStep(_ number: Int32, mayRead: Bool) -> Step? {
-        if returned != nil { takeReturned(isNext: false) }
         let interest = interest
         // The next read waits for the delivery under way: order and memory hold.
         if interest == .listeners, !outbox.isIdle { return nil }

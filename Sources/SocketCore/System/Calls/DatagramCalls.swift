@@ -2,43 +2,22 @@ internal import CSocketShims
 
 /// What is known of a datagram beside its bytes and its sender, where there is something to tell.
 ///
-/// Indirect: one word, nil for most datagrams, so that what nobody asked for costs nothing.
-package indirect enum DatagramDetails: Sendable, Hashable {
-    case told(isTruncated: Bool, destination: SocketAddress?, interface: Int32, trafficClass: UInt8?)
-
+/// Plain numbers: a message with a second reference, even one to nothing, costs a fifth more to hand on, that of a stream too.
+package struct DatagramDetails: Sendable, Hashable {
     /// The datagram was larger than the buffer; the rest is gone.
-    package var isTruncated: Bool {
-        switch self {
-        case .told(let isTruncated, _, _, _): isTruncated
-        }
-    }
-
+    package var isTruncated = false
     /// The address that it was sent to, without a port.
-    package var destination: SocketAddress? {
-        switch self {
-        case .told(_, let destination, _, _): destination
-        }
-    }
-
+    package var destination: SocketAddress?
     /// The index of the interface that it came in by; 0 is unknown.
-    package var interface: Int32 {
-        switch self {
-        case .told(_, _, let interface, _): interface
-        }
-    }
-
+    package var interface: Int32 = 0
     /// The type of service of IPv4 or the traffic class of IPv6.
-    package var trafficClass: UInt8? {
-        switch self {
-        case .told(_, _, _, let trafficClass): trafficClass
-        }
-    }
+    package var trafficClass: UInt8?
 
     /// The same of a datagram that was cut.
     package static func truncated(_ details: DatagramDetails?) -> DatagramDetails {
-        .told(
-            isTruncated: true, destination: details?.destination, interface: details?.interface ?? 0,
-            trafficClass: details?.trafficClass)
+        var details = details ?? DatagramDetails()
+        details.isTruncated = true
+        return details
     }
 }
 
@@ -108,7 +87,7 @@ package enum DatagramCalls {
     @inline(__always)
     private static func details(_ item: csocket_incoming) -> DatagramDetails? {
         guard item.is_truncated != 0 || item.interface != 0 || item.has_traffic_class != 0 else { return nil }
-        return .told(
+        return DatagramDetails(
             isTruncated: item.is_truncated != 0,
             destination: item.destination.family == CSOCKET_FAMILY_NONE ? nil : SocketAddress(native: item.destination),
             interface: Int32(truncatingIfNeeded: item.interface),

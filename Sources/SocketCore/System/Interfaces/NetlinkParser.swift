@@ -3,12 +3,15 @@
 /// Every length is checked: a message that does not hold what it announces ends the reading, and says so.
 package struct NetlinkParser {
     private var rest: UnsafeRawBufferPointer
+    /// What a message says that also said that the answer is not to be relied on.
+    private var held: InterfaceNews?
 
     /// Reads the messages of one datagram, which stays where it is meanwhile.
     package init(_ bytes: UnsafeRawBufferPointer) { rest = bytes }
 
     /// The next news; nil at the end. Messages about other things are passed over.
     package mutating func next() -> InterfaceNews? {
+        if let news = held.take() { return news }
         while !rest.isEmpty {
             guard rest.count >= Header.size else { return giveUp() }
             let length = Int(rest.read(0, as: UInt32.self))
@@ -18,8 +21,12 @@ package struct NetlinkParser {
             let body = rest[Header.size..<length]
             // The last one may lack its padding.
             rest = rest[min(padded(length), rest.count)...].rebased
-            if flags & Header.wasInterrupted != 0 { return .incomplete }
-            if let news = NetlinkParser.news(type, body.rebased) { return news }
+            let news = NetlinkParser.news(type, body.rebased)
+            if flags & Header.wasInterrupted != 0 {
+                held = news
+                return .incomplete
+            }
+            if let news { return news }
         }
         return nil
     }

@@ -113,29 +113,6 @@ import Testing
         #expect(subject.step() == "resumeReader")
     }
 
-    /// Bytes that come back come first, but never into the hands of somebody who is reading.
-    @Test func returnedBytes_waitForTheTurnToEnd_andComeFirst() throws {
-        let subject = try Subject()
-        let journal = Journal<String>()
-        subject.addReader(journal)
-        subject.state.read.ready(.readable)
-        #expect(subject.step() == "resumeReader")
-        subject.state.giveBack([3])
-        subject.state.giveBack([1, 2])
-        #expect(subject.state.ahead == nil)
-        // The reader finds nothing, and keeps its place; the loop takes up what came back, and serves it again.
-        let readiness = subject.state.read.turn()
-        _ = subject.state.read.finish(.wouldBlock, tick: readiness.tick)
-        #expect(subject.state.wantsTurnAfterReading() == true)
-        #expect(subject.step() == "resumeReader")
-        #expect(subject.state.ahead?.copy(0..<3) == [1, 2, 3])
-        // Whoever has the turn and has not begun is given them too.
-        subject.state.giveBack([0])
-        subject.state.takeReturned(isNext: true)
-        #expect(subject.state.ahead?.copy(0..<4) == [0, 1, 2, 3])
-        #expect(subject.state.returned == nil)
-    }
-
     @Test func input_goesToTheListeners_oneDeliveryAtATime() throws {
         let subject = try Subject()
         let journal = Journal<String>()

@@ -64,7 +64,8 @@ import Testing
             "a refusal", NetlinkMessage.make(2, NetlinkMessage.bytes(Int32(-1))), [.refused(SystemError(rawValue: 1))]),
         Row("an overrun", NetlinkMessage.make(4, []), [.incomplete]),
         Row(
-            "an answer that changed while it was told", NetlinkMessage.make(3, flags: 0x12, [0, 0, 0, 0]), [.incomplete]
+            "an answer that changed while it was told", NetlinkMessage.make(3, flags: 0x12, [0, 0, 0, 0]),
+            [.incomplete, .done]
         ),
         Row("no padding behind the last", Array(NetlinkMessage.make(3, [0, 0])[..<18]), [.done]),
     ])
@@ -137,7 +138,7 @@ import Testing
             for _ in 0..<Int(random.next() % 6) {
                 bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
             }
-            #expect(news(bytes).count <= whole.count / 16)
+            #expect(news(bytes).count <= whole.count / 8)
         }
     }
 

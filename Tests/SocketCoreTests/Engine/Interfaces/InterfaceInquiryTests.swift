@@ -1,9 +1,9 @@
 import SocketCore
 import Testing
 
-@Suite struct InterfaceListTests {
-    @Test func read_hasTheLoopbackInterface() throws {
-        let interfaces = try InterfaceList.read()
+@Suite struct InterfaceInquiryTests {
+    @Test func interfaces_hasTheLoopbackInterface() throws {
+        let interfaces = try InterfaceInquiry().interfaces()
         let loopback = try #require(interfaces.first { $0.flags.contains(.loopback) })
         #expect(loopback.flags.contains(.up))
         #expect(loopback.mtu > 0)
@@ -13,11 +13,18 @@ import Testing
     }
 
     // On Linux the kernel is asked directly; elsewhere this call answers.
-    @Test func read_agreesWithTheCLibrary() throws {
+    @Test func interfaces_agreesWithTheCLibrary() throws {
         // Other tests may be changing interfaces; once the two must agree.
         let agrees = try (0..<50).contains { _ in
-            try InterfaceList.read().map(comparable) == InterfaceNewsCalls.listPortably().get().map(comparable)
+            try InterfaceInquiry().interfaces().map(comparable)
+                == InterfaceNewsCalls.listPortably().get().map(comparable)
         }
+        #expect(agrees)
+    }
+
+    @Test func interfaces_askedForAgain_areTheSame() throws {
+        let inquiry = try InterfaceInquiry()
+        let agrees = try (0..<50).contains { _ in try inquiry.interfaces() == inquiry.interfaces() }
         #expect(agrees)
     }
 
