@@ -13,6 +13,9 @@ let package = Package(
         .executableTarget(name: "epoll-echo-server", dependencies: ["Support"], cSettings: strict),
         // The client side of every scenario.
         .executableTarget(name: "load-generator", dependencies: ["Support"], cSettings: strict),
+        // The same two for datagrams: the floors, also one way, and the load of the echo.
+        .executableTarget(name: "datagram-loop", dependencies: ["Support"], cSettings: strict),
+        .executableTarget(name: "datagram-load", dependencies: ["Support"], cSettings: strict),
         // What those C programs share: errors, numbers and addresses from the command line.
         .target(name: "Support", cSettings: strict),
     ],

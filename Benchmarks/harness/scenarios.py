@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
@@ -12,9 +13,9 @@ from typing import Callable, Protocol
 
 from . import counters
 from .errors import BenchmarkError
-from .processes import Load, RunningServer, SystemCallCount
+from .processes import Load, Program, RunningServer, SystemCallCount
 from .report import Report
-from .servers import FLOOR, Programs, Server
+from .servers import BATCHES, FLOOR, LISTEN, ONE_CALL, Programs, Server, datagram_servers
 
 NOT_MEASURED = "–"
 
@@ -83,8 +84,11 @@ class Echo:
             self.name,
             self.summary[0].upper() + self.summary[1:],
             f"Server CPU time per message, {bench.rounds} rounds of {bench.seconds:g} s.",
-            ["server", "best µs", "median µs", "spread", "best ÷ C", "paired ÷ C", "messages/s", "p50 µs"],
+            ["server", "best µs", "median µs", "spread"]
+            + [f"{how} ÷ {title}" for title, _ in self._floors() for how in ("best", "paired")]
+            + ["messages/s", "p50 µs"],
         )
+        servers = self._servers(servers)
         samples: dict[str, list[dict]] = {server.name: [] for server in servers}
         for round in range(bench.rounds):
 
@@ -98,10 +102,10 @@ class Echo:
             order = [server for server in servers[turn:] + servers[:turn] if server.label not in report.failures]
             bench.each(f"{self.name}  round {round + 1}/{bench.rounds}", order, report, measure)
 
-        floor = samples.get(FLOOR.name, [])
+        floors = [samples.get(floor.name, []) for _, floor in self._floors()]
         for server in servers:
             if samples[server.name]:
-                report.rows.append(self._row(server, samples[server.name], floor))
+                report.rows.append(self._row(server, samples[server.name], floors))
         report.data = {
             "connections": self.connections,
             "size": self.size,
@@ -110,9 +114,19 @@ class Echo:
         }
         return report
 
+    def _servers(self, chosen: list[Server]) -> list[Server]:
+        return chosen
+
+    def _floors(self) -> list[tuple[str, Server]]:
+        """What the ratios are to, with the word for the columns."""
+        return [("C", FLOOR)]
+
+    def _load(self, bench: Bench, server: RunningServer, **options: object) -> Load:
+        return bench.load("echo", server, **options)
+
     def _sample(self, bench: Bench, server: Server) -> dict:
-        with bench.start(server) as target, bench.load(
-            "echo",
+        with bench.start(server) as target, self._load(
+            bench,
             target,
             connections=self.connections,
             size=self.size,
@@ -136,18 +150,21 @@ class Echo:
         }
 
     @staticmethod
-    def _row(server: Server, samples: list[dict], floor: list[dict]) -> list[str]:
+    def _row(server: Server, samples: list[dict], floors: list[list[dict]]) -> list[str]:
         cpu = {sample["round"]: sample["cpu_us"] for sample in samples}
-        floor_cpu = {sample["round"]: sample["cpu_us"] for sample in floor}
-        pairs = [cpu[round] / floor_cpu[round] for round in cpu if round in floor_cpu]
         best, middle = min(cpu.values()), median(cpu.values())
+        ratios = []
+        for floor in floors:
+            floor_cpu = {sample["round"]: sample["cpu_us"] for sample in floor}
+            pairs = [cpu[round] / floor_cpu[round] for round in cpu if round in floor_cpu]
+            ratios.append(f"{best / min(floor_cpu.values()):.2f}" if floor_cpu else NOT_MEASURED)
+            ratios.append(f"{median(pairs):.2f}" if pairs else NOT_MEASURED)
         return [
             server.label,
             f"{best:.3f}",
             f"{middle:.3f}",
             f"{(max(cpu.values()) - best) / middle:.0%}",
-            f"{best / min(floor_cpu.values()):.2f}" if floor_cpu else NOT_MEASURED,
-            f"{median(pairs):.2f}" if pairs else NOT_MEASURED,
+            *ratios,
             f"{median(sample['rate'] for sample in samples):,.0f}",
             f"{median(sample['p50_us'] for sample in samples):.0f}",
         ]
@@ -307,10 +324,101 @@ class SystemCalls:
         return result["messages"], count.calls
 
 
+# -- Datagrams
+
+
+@dataclass(frozen=True)
+class DatagramEcho(Echo):
+    """The same over UDP, beside a C loop of one call for each datagram in each direction, and one of batches."""
+
+    @property
+    def summary(self) -> str:
+        return f"UDP echo of {self.size} bytes over {self.connections} sockets, {self.depth} datagrams under way on each"
+
+    def _servers(self, chosen: list[Server]) -> list[Server]:
+        return datagram_servers(chosen)
+
+    def _floors(self) -> list[tuple[str, Server]]:
+        return [("one call", ONE_CALL), ("batches", BATCHES)]
+
+    def _load(self, bench: Bench, server: RunningServer, **options: object) -> Load:
+        return Load(bench.programs.datagram_load, bench.load_core, "echo", server, **options)
+
+
+@dataclass(frozen=True)
+class OneWay:
+    """A stream of datagrams from one process to another, as fast as it goes: what counts is what arrives."""
+
+    name: str = "udp-stream"
+    size: int = 1200
+
+    @property
+    def summary(self) -> str:
+        return f"UDP, one way: {self.size} bytes a datagram, as fast as it goes, loss allowed"
+
+    def run(self, bench: Bench, servers: list[Server]) -> Report:
+        report = Report(
+            self.name,
+            self.summary,
+            f"What arrives, {bench.rounds} rounds of {bench.seconds:g} s; medians. CPU time is the receiver's, for each"
+            " datagram that arrived. Sender and receiver have a core each.",
+            ["both ends", "datagrams/s", "best", "paired ÷ one call", "receiver µs"],
+        )
+        ours = Server("ours", "HarmonySocket", lambda programs: [str(programs.udp_meter), "receive", *LISTEN])
+        floor = Server("one-call", "C send, recv", lambda programs: [str(programs.datagram_loop), "receive"])
+        samples: dict[str, list[dict]] = {floor.name: [], ours.name: []}
+        for round in range(bench.rounds):
+
+            def measure(server: Server) -> str:
+                sample = self._sample(bench, server, isOurs=server is ours)
+                samples[server.name].append({"round": round, **sample})
+                return f"{sample['rate']:12,.0f} datagrams/s  {sample['cpu_us']:7.3f} µs each"
+
+            bench.each(f"{self.name}  round {round + 1}/{bench.rounds}", [floor, ours], report, measure)
+        base = {sample["round"]: sample["rate"] for sample in samples[floor.name]}
+        for server in (floor, ours):
+            rates = [sample["rate"] for sample in samples[server.name]]
+            if not rates:
+                continue
+            pairs = [each["rate"] / base[each["round"]] for each in samples[server.name] if each["round"] in base]
+            report.rows.append(
+                [
+                    server.label,
+                    f"{median(rates):,.0f}",
+                    f"{max(rates):,.0f}",
+                    f"{median(pairs):.2f}" if pairs else NOT_MEASURED,
+                    f"{median(sample['cpu_us'] for sample in samples[server.name]):.3f}",
+                ]
+            )
+        report.data = {"size": self.size, "samples": samples}
+        return report
+
+    def _sample(self, bench: Bench, server: Server, isOurs: bool) -> dict:
+        programs = bench.programs
+        with bench.start(server) as target:
+            before = counters.cpu_nanoseconds(target.pid)
+            options = ["--host", target.host, "--port", str(target.port), "--size", str(self.size)]
+            options += ["--seconds", str(bench.seconds)]
+            command = [str(programs.udp_meter), "send", *options, "--rate", "0"]
+            if not isOurs:
+                command = [str(programs.datagram_loop), "send", *options]
+            with Program("sender", command, bench.load_core, explains=True) as sender:
+                sender.wait_for_end(bench.seconds + 30)
+            line = target.read_line(10)
+            found = re.search(r"(\d+) datagrams in ([0-9.]+) s", line)
+            if found is None:
+                raise BenchmarkError(f"the receiver said '{line}'")
+            cpu = counters.growth(before, counters.cpu_nanoseconds(target.pid))
+        count, seconds = int(found[1]), float(found[2])
+        return {"rate": count / seconds, "datagrams": count, "seconds": seconds, "cpu_us": cpu / 1e3 / max(1, count)}
+
+
 SCENARIOS: list[Scenario] = [
     Echo("echo-64", connections=64),
     Echo("echo-1000", connections=1000),
     IdleMemory(),
     IdleWakeups(),
     SystemCalls(),
+    DatagramEcho("udp-echo", connections=16, depth=8),
+    OneWay(),
 ]

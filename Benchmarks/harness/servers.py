@@ -1,4 +1,4 @@
-"""The servers that are compared. To add one, add an entry to SERVERS.
+"""The servers that are compared. To add one of TCP, add an entry to SERVERS.
 
 A server speaks TCP echo, takes a port from the system, prints `listening on ADDRESS:PORT` when it is ready, and runs
 in the process that was started (a wrapper script must `exec`): that process is what is pinned and measured.
@@ -28,7 +28,7 @@ class Programs:
     def __init__(self, build: bool, ours: Path | None):
         self._build = build
         self._ours = ours
-        self._folders: dict[Path, Path] = {}
+        self._folders: dict[tuple[Path, str | None], Path] = {}
 
     @property
     def load_generator(self) -> Path:
@@ -39,17 +39,33 @@ class Programs:
         return self._folder(BENCHMARKS) / "epoll-echo-server"
 
     @property
+    def datagram_load(self) -> Path:
+        return self._folder(BENCHMARKS) / "datagram-load"
+
+    @property
+    def datagram_loop(self) -> Path:
+        return self._folder(BENCHMARKS) / "datagram-loop"
+
+    @property
+    def udp_echo_server(self) -> Path:
+        return self._folder(LIBRARY, "udp-echo-server") / "udp-echo-server"
+
+    @property
+    def udp_meter(self) -> Path:
+        return self._folder(LIBRARY, "udp-meter") / "udp-meter"
+
+    @property
     def tcp_echo_server(self) -> Path:
         return self._ours or self._folder(LIBRARY, "tcp-echo-server") / "tcp-echo-server"
 
     def _folder(self, package: Path, product: str | None = None) -> Path:
-        if package not in self._folders:
+        if (package, product) not in self._folders:
             command = ["swift", "build", "-c", "release", "--package-path", str(package)]
             if self._build:
                 self._swift(command + (["--product", product] if product else []), stdout=sys.stderr)
             shown = self._swift(command + ["--show-bin-path"], stdout=subprocess.PIPE)
-            self._folders[package] = Path(shown.strip())
-        return self._folders[package]
+            self._folders[package, product] = Path(shown.strip())
+        return self._folders[package, product]
 
     @staticmethod
     def _swift(command: list[str], stdout) -> str:
@@ -83,3 +99,26 @@ def _ours(style: str) -> Server:
 FLOOR = Server("epoll", "C epoll", lambda programs: [str(programs.epoll_echo_server), *LISTEN])
 
 SERVERS = [FLOOR, _ours("events"), _ours("callback"), _ours("async")]
+
+
+# -- Datagrams: the same styles, and two floors
+
+ONE_CALL = Server(
+    "one-call", "C recvfrom, sendto", lambda programs: [str(programs.datagram_loop), "echo", "--host", "127.0.0.1"]
+)
+BATCHES = Server(
+    "batches", "C recvmmsg, sendmmsg", lambda programs: [str(programs.datagram_loop), "echo", "--batch", "64"]
+)
+
+
+def datagram_servers(chosen: list[Server]) -> list[Server]:
+    """The floors, and ours in those of its styles that were chosen."""
+
+    def ours(style: str) -> Server:
+        return Server(
+            style,
+            f"HarmonySocket {style}",
+            lambda programs: [str(programs.udp_echo_server), *LISTEN, "--style", style],
+        )
+
+    return [ONE_CALL, BATCHES] + [ours(server.name) for server in chosen if server.name != FLOOR.name]

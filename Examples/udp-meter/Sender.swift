@@ -40,7 +40,7 @@ struct Sender {
     /// Datagrams get lost, the question and the answer too.
     private func askForReport(_ stream: UInt32, _ sent: UInt64) async throws -> String? {
         if Task.isCancelled { return "stopped after \(sent) datagrams" }
-        let question = Probe(stream: stream, number: sent, sent: 0, isLast: true).datagram(of: Probe.size)
+        let question = Probe.last(of: stream, count: sent).datagram(of: Probe.size)
         for _ in 0..<10 {
             try await udp.send(question)
             // Nobody is there, or not yet: asked again a few times.

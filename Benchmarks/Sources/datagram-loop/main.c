@@ -3,8 +3,8 @@
 //
 //   echo      Sends each datagram back. With --batch 1 it makes one recvfrom and one sendto for each, above that one
 //             recvmmsg and one sendmmsg for as many as there are.
-//   receive   Throws datagrams away, one recv for each, until one of a single byte says that it is over. Prints a line of
-//             JSON: how many came, and how long that took.
+//   receive   Throws datagrams away, one recv for each, until one of a single byte says that it is over. Prints how many came,
+//             and how long that took, and ends with its standard input, so that a runner can look at its CPU time.
 //   send      Sends datagrams as fast as it can for a time, one send for each, and then the single byte.
 
 #define _GNU_SOURCE
@@ -145,7 +145,10 @@ static void run_receive(void) {
         datagrams++;
     }
     end = now();
-    printf("{\"datagrams\": %llu, \"seconds\": %.6f}\n", (unsigned long long)datagrams, end - start);
+    printf("%llu datagrams in %.6f s\n", (unsigned long long)datagrams, end - start);
+    fflush(stdout);
+    while (getchar() != EOF) {
+    }
 }
 
 static void run_send(void) {
@@ -173,7 +176,7 @@ static void run_send(void) {
         // Refused when the receiver has heard one.
         (void)send(descriptor, buffer, 1, 0);
     }
-    printf("{\"datagrams\": %llu}\n", (unsigned long long)datagrams);
+    printf("%llu datagrams sent\n", (unsigned long long)datagrams);
 }
 
 // MARK: Start

@@ -4,7 +4,8 @@ extension SocketEvent where Socket: DatagramSocket, Payload == SocketMessageInfo
     /// A datagram arrived. Once for each, empty ones too.
     ///
     /// Several are taken from the kernel with one call, where it can, and told one after the other; what the listeners send
-    /// from this socket, when they run on its loop, goes out together when the last of them has been told.
+    /// from this socket, when they run on its loop, goes out together when the last of them has been told, and so does what
+    /// other threads send from it meanwhile.
     public static var message: SocketEvent { makeMessage() }
 }
 

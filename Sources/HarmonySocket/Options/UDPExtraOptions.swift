@@ -46,6 +46,10 @@ public struct UDPExtraOptions: Sendable, Hashable, Codable {
     /// Set before bind. As of `TCPExtraOptions`.
     public var interface: String?
 
+    /// How many routers a datagram may pass, 1 to 255 (IP_TTL, IPV6_UNICAST_HOPS); not those to groups. 64 by default on most
+    /// systems.
+    public var timeToLive: Int?
+
     /// Say where each datagram was sent to, and by which interface it came: `destination` and `interface` of
     /// `SocketMessageInfo` (IP_PKTINFO, IPV6_RECVPKTINFO). Off by default: it costs something for each datagram.
     public var receivePacketInfo: Bool?
@@ -58,8 +62,9 @@ public struct UDPExtraOptions: Sendable, Hashable, Codable {
     public init(
         broadcast: Bool? = nil, receiveBufferSize: Int? = nil, sendBufferSize: Int? = nil, reuseAddress: Bool? = nil,
         socketTimeout: Duration? = nil, reusePort: Bool? = nil, ipv6Only: Bool? = nil, typeOfService: Int? = nil,
-        interface: String? = nil, receivePacketInfo: Bool? = nil, receiveTypeOfService: Bool? = nil,
-        multicastTTL: Int? = nil, multicastLoopback: Bool? = nil, multicastInterface: String? = nil
+        interface: String? = nil, timeToLive: Int? = nil, receivePacketInfo: Bool? = nil,
+        receiveTypeOfService: Bool? = nil, multicastTTL: Int? = nil, multicastLoopback: Bool? = nil,
+        multicastInterface: String? = nil
     ) {
         self.broadcast = broadcast
         self.receiveBufferSize = receiveBufferSize
@@ -73,6 +78,7 @@ public struct UDPExtraOptions: Sendable, Hashable, Codable {
         self.ipv6Only = ipv6Only
         self.typeOfService = typeOfService
         self.interface = interface
+        self.timeToLive = timeToLive
         self.receivePacketInfo = receivePacketInfo
         self.receiveTypeOfService = receiveTypeOfService
     }
@@ -91,6 +97,7 @@ extension UDPExtraOptions {
         .flag(\.ipv6Only, .ipv6Only),
         .number(\.typeOfService, .typeOfService, 0...255),
         .interface(\.interface, .interface),
+        .number(\.timeToLive, .timeToLive, 1...255),
         .flag(\.receivePacketInfo, .receivePacketInfo),
         .flag(\.receiveTypeOfService, .receiveTypeOfService),
     ]

@@ -143,6 +143,19 @@ import Testing
         await sender.close()
     }
 
+    @Test(arguments: Loopback.allCases)
+    func timeToLive_isWhatTheKernelHas(_ loopback: Loopback) async throws {
+        let socket = UDPSocket()
+        try await socket.setExtraOptions(UDPExtraOptions(timeToLive: 7))
+        try await socket.bind(loopback.address())
+        #expect(try await socket.getExtraOptions().timeToLive == 7)
+        if isLinux {
+            let (level, name): (Int32, Int32) = loopback == .ipv4 ? (0, 2) : (41, 16)
+            #expect(try await socket.getRawOption(level: level, name: name, count: 4) == [7, 0, 0, 0])
+        }
+        await socket.close()
+    }
+
     @Test func packetInfo_whereNobodyAsks_isNil() async throws {
         let (first, _, second, secondAddress) = try await makeUDPPair()
         try await first.send("x", to: secondAddress)
@@ -191,6 +204,7 @@ import Testing
         (UDPExtraOptions(multicastTTL: 256), "multicastTTL"),
         (UDPExtraOptions(multicastInterface: "no such thing"), "multicastInterface"),
         (UDPExtraOptions(typeOfService: 256), "typeOfService"),
+        (UDPExtraOptions(timeToLive: 0), "timeToLive"),
     ])
     func impossibleValue_isRefused_andNothingIsApplied(_ options: UDPExtraOptions, _ field: String) async throws {
         var options = options

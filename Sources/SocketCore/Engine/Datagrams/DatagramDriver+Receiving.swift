@@ -74,7 +74,7 @@ extension DatagramDriver {
     ) throws(Failure) -> (datagrams: [Datagram], mustYield: Bool) {
         enum Admission {
             case kept([Datagram], mustYield: Bool)
-            case read(Int32, tick: UInt32)
+            case read(Int32, slots: Int, tick: UInt32)
             case wait
         }
         var isNext = isNext
@@ -91,7 +91,9 @@ extension DatagramDriver {
                         state.read.relinquish()
                         return .kept(kept, mustYield: state.servedAtOnce())
                     }
-                    if let number = state.descriptor.lend() { return .read(number, tick: turn.tick) }
+                    if let number = state.descriptor.lend() {
+                        return .read(number, slots: min(wish.slots, state.slots), tick: turn.tick)
+                    }
                 }
                 if isNext { state.read.relinquish() }
                 return .wait
@@ -99,8 +101,8 @@ extension DatagramDriver {
             switch admission {
             case .kept(let datagrams, let mustYield): return (datagrams, mustYield)
             case .wait: return ([], false)
-            case .read(let number, let tick):
-                let (datagrams, mustYield, isOver) = readOnce(wish, number, tick)
+            case .read(let number, let slots, let tick):
+                let (datagrams, mustYield, isOver) = readOnce(wish, number, slots, tick)
                 if isOver { return (datagrams, mustYield) }
                 isNext = false
             }
@@ -110,10 +112,10 @@ extension DatagramDriver {
     /// `isOver`: there is a datagram, or nothing to be had; otherwise an error was met, which the loop looks at, and the
     /// next attempt may find one.
     private func readOnce(
-        _ wish: Wish, _ number: Int32, _ tick: UInt32
+        _ wish: Wish, _ number: Int32, _ slots: Int, _ tick: UInt32
     ) -> (datagrams: [Datagram], mustYield: Bool, isOver: Bool) {
         var datagrams: [Datagram] = []
-        let result = receive(number, limit: wish.slots, into: &datagrams)
+        let result = receive(number, limit: slots, into: &datagrams)
         let (didClear, mustTurn, mustYield): (Bool, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let didClear = state.finishReading(result, datagrams, tick: tick)
@@ -186,7 +188,9 @@ extension DatagramState {
         case .success(let isDrained):
             noteActivity()
             counts.messagesReceived += UInt64(datagrams.count)
-            for datagram in datagrams { counts.bytesReceived += UInt64(datagram.bytes.count) }
+            let bytes = datagrams.reduce(0) { $0 + $1.bytes.count }
+            counts.bytesReceived += UInt64(bytes)
+            adaptSlots(filled: datagrams.count, bytes)
             // As after "would block", with which the call ended behind what it brought.
             return read.finish(isDrained ? .wouldBlock : .bytes(1, of: 1), tick: tick, keepsTurn: keepsTurn)
         case .failure(.wouldBlock):

@@ -13,8 +13,6 @@ package final class DatagramDriver: LoopClient, SocketDriver {
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
     nonisolated(unsafe) package var isLeftOver = false
-    /// How many slots the next read fills: fewer where each brings a train of datagrams.
-    nonisolated(unsafe) private var slots = 8
 
     /// How many datagrams one turn reads at most, and how many bytes.
     private static let readBudget = 64
@@ -85,8 +83,8 @@ package final class DatagramDriver: LoopClient, SocketDriver {
             case .takeErrors(let number): takeErrors(number)
             case .flush(let number): flush(number)
             case .resume(let waiter): waiter.resume()
-            case .read(let number, let tick):
-                let batch = readForListeners(number, tick)
+            case .read(let number, let slots, let tick):
+                let batch = readForListeners(number, slots, tick)
                 allowance -= max(1, batch.count)
                 bytes -= batch.bytes
             case .tell(let datagrams):
@@ -153,15 +151,10 @@ package final class DatagramDriver: LoopClient, SocketDriver {
 
     // MARK: Reading for listeners
 
-    private func readForListeners(_ number: Int32, _ tick: UInt32) -> (count: Int, bytes: Int) {
+    private func readForListeners(_ number: Int32, _ slots: Int, _ tick: UInt32) -> (count: Int, bytes: Int) {
         var datagrams: [Datagram] = []
         let result = receive(number, limit: slots, into: &datagrams)
         let bytes = datagrams.reduce(0) { $0 + $1.bytes.count }
-        if bytes > DatagramDriver.byteBudget / 2 {
-            slots = max(4, slots / 2)
-        } else if datagrams.count >= slots {
-            slots = min(DatagramCalls.receiveLimit, slots * 2)
-        }
         var didClear = false
         if datagrams.isEmpty {
             didClear = state.withLock { $0.finishReading(result, datagrams, tick: tick) }

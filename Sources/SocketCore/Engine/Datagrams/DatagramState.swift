@@ -24,7 +24,7 @@ struct DatagramState: ~Copyable {
         case flush(Int32)
         case takeErrors(Int32)
         case resume(Waiter)
-        case read(Int32, tick: UInt32)
+        case read(Int32, slots: Int, tick: UInt32)
         case tell([Datagram])
         case setTimer(Instant)
         case yield
@@ -37,6 +37,8 @@ struct DatagramState: ~Copyable {
     var outbox = Outbox()
     /// Datagrams that were taken from the kernel and have no reader yet: a call may bring several.
     private var kept = Ring<Datagram>()
+    /// How many receive slots a batch fills at most: see `adaptSlots`.
+    private(set) var slots = 8
     var readers = WaiterQueue<Reader>()
     var senders: [Sender] = []
     var closers: [Waiter] = []
@@ -148,7 +150,7 @@ struct DatagramState: ~Copyable {
         switch read.demand(interest) {
         case .serveReader: return readers.popFirst().map { .resume($0.waiter.waiter) }
         case .readForListeners(let tick):
-            return kept.isEmpty ? .read(number, tick: tick) : .tell(takeKept(kept.count))
+            return kept.isEmpty ? .read(number, slots: slots, tick: tick) : .tell(takeKept(kept.count))
         case .nothing, .probe, .discard: return nil
         }
     }
@@ -203,6 +205,16 @@ struct DatagramState: ~Copyable {
         kept.shrink()
         read.keep(kept.count, isUntried: true)
         return taken
+    }
+
+    /// Fills more slots next time where that saves calls, and fewer where each brings a train of datagrams: so many bytes at
+    /// once would only be too much for the caches, and for what malloc(3) keeps.
+    mutating func adaptSlots(filled: Int, _ bytes: Int) {
+        if bytes > 96 * 1024 {
+            slots = max(1, slots / 2)
+        } else if filled >= slots, bytes < 32 * 1024 {
+            slots = min(DatagramCalls.receiveLimit, slots * 2)
+        }
     }
 
     // MARK: Time

@@ -16,7 +16,7 @@ package enum KernelOption: String, Sendable, Hashable, CaseIterable {
     /// Bytes; the kernel may cap them, and Linux doubles them (socket(7)).
     case receiveBufferSize, sendBufferSize
     case typeOfService, ipv6Only
-    case receivePacketInfo, receiveTypeOfService
+    case timeToLive, receivePacketInfo, receiveTypeOfService
     /// The index of the interface; 0 is any.
     case interface
     /// Of datagrams to groups: hops, whether this machine hears them too, and the index of the interface; 0 is by route.
@@ -52,6 +52,7 @@ package enum KernelOption: String, Sendable, Hashable, CaseIterable {
             case .sendBufferSize: CSOCKET_OPTION_SEND_BUFFER
             case .typeOfService: CSOCKET_OPTION_TYPE_OF_SERVICE
             case .ipv6Only: CSOCKET_OPTION_IPV6_ONLY
+            case .timeToLive: CSOCKET_OPTION_TIME_TO_LIVE
             case .receivePacketInfo: CSOCKET_OPTION_PACKET_INFO
             case .receiveTypeOfService: CSOCKET_OPTION_RECEIVE_TRAFFIC_CLASS
             case .interface: CSOCKET_OPTION_INTERFACE

@@ -120,6 +120,21 @@ import Testing
         #expect(subject.step() == "tell")
     }
 
+    /// Many small datagrams a call, few that are large or come as trains.
+    @Test func slots_followWhatArrives() throws {
+        let subject = try Subject()
+        for _ in 0..<9 { subject.state.adaptSlots(filled: subject.state.slots, 64 * subject.state.slots) }
+        #expect(subject.state.slots == DatagramCalls.receiveLimit)
+        for _ in 0..<3 { subject.state.adaptSlots(filled: 3, 200) }
+        #expect(subject.state.slots == DatagramCalls.receiveLimit)
+        for _ in 0..<9 { subject.state.adaptSlots(filled: 54 * subject.state.slots, 65_000 * subject.state.slots) }
+        #expect(subject.state.slots == 1)
+        subject.state.adaptSlots(filled: 54, 65_000)
+        #expect(subject.state.slots == 1)
+        subject.state.adaptSlots(filled: 1, 1000)
+        #expect(subject.state.slots == 2)
+    }
+
     @Test func datagrams_thatAreKept_goWithTheSocket() throws {
         let subject = try Subject()
         subject.state.keep([DatagramStateTests.datagram(1)])
