@@ -5,10 +5,12 @@ import Testing
 struct InterfaceChangesTests {
     /// Runs ip(8).
     private func ip(_ arguments: String) async throws {
-        let status = try await blocking {
-            try ChildProcess("ip", arguments.split(separator: " ").map(String.init)).waitForEnd()
+        let (status, said) = try await blocking {
+            let child = try ChildProcess("ip", arguments.split(separator: " ").map(String.init))
+            let said = String(decoding: try child.readAll(ofErrors: true), as: UTF8.self)
+            return (try child.waitForEnd(), said)
         }
-        #expect(status == 0, "ip \(arguments)")
+        #expect(status == 0, "ip \(arguments): \(said)")
     }
 
     private func next(

@@ -23,14 +23,20 @@ enum TwoHosts {
 
     /// Makes an asynchronous call, in its form with a handler, on a thread of the other host: the sockets that it opens and the
     /// interfaces that it names are that host's. Sockets stay there, whoever uses them later.
+    ///
+    /// A thread begins in the network of the one that starts it, so none may be started from there: no loop's, and none of
+    /// Swift's pool by resuming a task.
     @discardableResult
     static func onFar<Value: Sendable>(
         _ call: @escaping @Sendable (@escaping @Sendable (Result<Value, SocketError>) -> Void) -> Void
     ) async throws -> Value {
         let outcome = Outcome<Result<Value, SocketError>>()
         try await blocking {
+            for loop in SocketEventLoopGroup.shared.loops { loop.execute {} }
             try enterNetwork("/run/far")
             call { outcome.set(.success($0)) }
+            // That of the first thread, which never leaves this host.
+            try enterNetwork("/proc/self/ns/net")
         }
         return try await within(.seconds(10), "a call on the other host") { try await outcome.value }.get()
     }

@@ -135,13 +135,17 @@ final class ChildProcess: Sendable {
         }
     }
 
-    /// The rest of its output, to the end.
-    func readAll() throws -> [UInt8] {
+    /// The rest of its output, to the end. An error has what came before it.
+    func readAll(ofErrors: Bool = false) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while true {
-            let next = try readSome(output, upTo: 65_536)
-            if next.isEmpty { return bytes }
-            bytes += next
+            do {
+                let next = try readSome(ofErrors ? errors : output, upTo: 65_536)
+                if next.isEmpty { return bytes }
+                bytes += next
+            } catch {
+                throw RawError("\(error), after:\n\(String(decoding: bytes, as: UTF8.self))")
+            }
         }
     }
 
