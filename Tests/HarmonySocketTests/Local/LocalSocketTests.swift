@@ -65,6 +65,7 @@ import Testing
         pair.client.off(listener)
         await pair.client.close()
         try await log.wait(for: "server:close")
+        try await log.wait(for: "client:close")
         #expect(log.events.filter { $0.hasPrefix("server") } == ["server:a:", "server:end", "server:close"])
         #expect(log.events.filter { $0.hasPrefix("client") } == ["client:a", "client:close"])
         await pair.close()
