@@ -209,8 +209,8 @@ import Testing
         try await fill(5, first, secondAddress)
         let log = EventLog()
         second.on(.message) { datagram in
-            log.record(datagram.text ?? "")
             if datagram.text == "1" { second.off(.message) }
+            log.record(datagram.text ?? "")
         }
         try await log.wait(count: 2)
         for number in 2..<5 { #expect(try await second.receive(timeout: .seconds(20)).text == "\(number)") }
