@@ -101,13 +101,14 @@ package struct Outbox: Sendable {
         }
     }
 
+    // In the order that leaves no gaps: there is one of these for every socket.
     package private(set) var listeners: [Listener] = []
-    private var kinds: UInt16 = 0
-    private var hasOnce = false
     private var first: Item?
+    private var hasOnce = false
+    private var kinds: UInt16 = 0
+    private var restStart: Int32 = 0
     /// What is behind `first`, from `restStart` on; before that, places of what has been told.
     private var rest: [Item] = []
-    private var restStart: Int32 = 0
     /// A delivery is under way.
     package private(set) var isDelivering = false
     // Of what a peer can cause without end. Messages are not read before the others are told, so they need no limit.
