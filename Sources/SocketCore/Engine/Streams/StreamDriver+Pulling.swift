@@ -264,7 +264,7 @@ extension StreamDriver {
 
     /// Whether the calling task is the one that serves this socket: then `enqueueServingReader` is all that a wait
     /// needs, since the task's own cancellation handler stands for it.
-    package var isServedByCurrentTask: Bool { servingTask?.isCurrent ?? false }
+    package var isServedByCurrentTask: Bool { servingTask.isCurrent }
 
     /// Puts the serving task in the queue. It is resumed with nil when it has the turn.
     package func enqueueServingReader(
@@ -360,7 +360,7 @@ extension StreamState {
         servedInARow = 0
         if deadline != .never { mayExpire = true }
         if atFront { readers.prepend(reader) } else { readers.append(reader) }
-        return use() || deadline < timer || wantsTurnAfterReading()
+        return use() || isEarliest(deadline) || wantsTurnAfterReading()
     }
 
     /// Whether somebody behind the reader that just finished, or just queued, can be served right away.

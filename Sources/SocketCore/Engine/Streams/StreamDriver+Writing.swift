@@ -274,7 +274,7 @@ extension StreamDriver {
             }
             state.servedInARow = 0
             if deadline != .never { state.mayExpire = true }
-            return (false, nil, state.use() || deadline < state.timer)
+            return (false, nil, state.use() || state.isEarliest(deadline))
         }
         if isOver { waiter.resume(failure) }
         if mustTurn { requestTurn() }

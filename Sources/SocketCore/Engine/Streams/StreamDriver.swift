@@ -2,7 +2,7 @@
 ///
 /// Every socket of the stream kind is one of these, from before it has a descriptor until after it has lost it. Any
 /// thread may call it; its loop calls `ready`, `turn` and `deadlineReached`.
-package final class StreamDriver: LoopClient, SocketDriver {
+package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
@@ -29,20 +29,21 @@ package final class StreamDriver: LoopClient, SocketDriver {
     // Set before the socket is open, and not changed again.
     @exclusivity(unchecked) nonisolated(unsafe) var fixedPeer = SocketAddress.none
     // Set before the serving task makes its first call.
-    @exclusivity(unchecked) nonisolated(unsafe) package var servingTask: ServingTask?
+    @exclusivity(unchecked) nonisolated(unsafe) package var servingTask = ServingTask.none
 
-    /// What one turn may read, in bytes; a read counts as 16 KiB at least. So a turn makes 16 reads at most, and takes
-    /// 256 KiB at most.
-    private static let readBudget = 256 * 1024
+    /// What a read costs at least, in bytes: see `Allowance`.
     static let leastCost = 16 * 1024
     /// What a message costs that was read together with others, at least.
     static let leastMessageCost = 256
-    /// How many deliveries one turn may make: each may start the next one, as a completion that sends again does, and
-    /// such a chain must not keep the loop from its other sockets.
-    private static let deliveryBudget = 32
-    // What is left of them. On the loop only.
-    nonisolated(unsafe) private var readAllowance = StreamDriver.readBudget
-    nonisolated(unsafe) private var deliveryAllowance = StreamDriver.deliveryBudget
+
+    /// What is left to the socket whose turn it is.
+    struct Allowance {
+        /// Bytes to read. A read counts as 16 KiB at least, so a turn makes 16 reads at most, and takes 256 KiB at most.
+        var bytes = 256 * 1024
+        /// Deliveries to make: each may start the next one, as a completion that sends again does, and such a chain must
+        /// not keep the loop from its other sockets.
+        var deliveries = 32
+    }
 
     /// A socket without a connection, on a loop of `group`.
     package init(group: EventLoopGroup, listener: ListenerDriver? = nil, local: LocalStream? = nil) {
@@ -83,6 +84,10 @@ package final class StreamDriver: LoopClient, SocketDriver {
         defer { guardian.unlock() }
         return try body(&guarded)
     }
+
+    package static func == (left: StreamDriver, right: StreamDriver) -> Bool { left === right }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 
     /// Lets the loop watch the socket: its first listeners, or its handler, are in place.
     package func startWatching() {
@@ -142,7 +147,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
     package func deadlineReached(now: Instant) {
         timer = nil
         let (endings, unsentNumber) = withState { state in
-            state.timer = .never
+            state.rareIfAny?.timer = .never
             let (endings, mustCheckLinger) = state.expire(now: now)
             return (endings, mustCheckLinger ? state.descriptor.number : nil)
         }
@@ -160,8 +165,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         isServicing = true
         defer { isServicing = false }
         var step = first
-        readAllowance = StreamDriver.readBudget
-        deliveryAllowance = StreamDriver.deliveryBudget
+        loop.allowance = Allowance()
         while true {
             switch step {
             case .nothing: return
@@ -173,7 +177,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
             case .register(let number): register(number)
             case .release(let number, let isAbortive): release(number, isAbortive: isAbortive)
             case .deliver:
-                guard deliveryAllowance > 0 else {
+                guard loop.allowance.deliveries > 0 else {
                     loop.yieldTurn(self)
                     return
                 }
@@ -210,10 +214,10 @@ package final class StreamDriver: LoopClient, SocketDriver {
     }
 
     /// Whether this turn may go on reading.
-    var mayRead: Bool { readAllowance > 0 }
+    var mayRead: Bool { loop.allowance.bytes > 0 }
 
     /// This turn has read `count` bytes.
-    func countRead(_ count: Int, atLeast least: Int = StreamDriver.leastCost) { readAllowance -= max(count, least) }
+    func countRead(_ count: Int, atLeast least: Int = StreamDriver.leastCost) { loop.allowance.bytes -= max(count, least) }
 
     /// Tells on the loop what is in the outbox, as far as the turn's budget goes. `isOver`: a delivery that was made
     /// before has ended. Returns the next step.
@@ -222,11 +226,11 @@ package final class StreamDriver: LoopClient, SocketDriver {
         var step = StreamState.Step.nothing
         while let delivery = withState({ state in
             if isOver { state.outbox.endDelivery() }
-            if deliveryAllowance > 0, state.isDeliveredOnLoop, let next = state.outbox.beginDelivery() { return next }
+            if loop.allowance.deliveries > 0, state.isDeliveredOnLoop, let next = state.outbox.beginDelivery() { return next }
             step = state.step(mayRead: mayRead)
             return nil as Outbox.Delivery?
         }) {
-            deliveryAllowance -= 1
+            loop.allowance.deliveries -= 1
             perform(delivery)
             isOver = true
         }

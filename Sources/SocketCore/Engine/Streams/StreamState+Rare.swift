@@ -26,6 +26,8 @@ extension StreamState {
         var outputError: SystemError?
         /// Input thrown away, in bytes.
         var discarded = 0
+        /// When the loop's timer is set to run out.
+        var timer = Instant.never
         var closeDeadline = Instant.never
         var lingerDeadline = Instant.never
         /// Kept when there is an idle time-out.

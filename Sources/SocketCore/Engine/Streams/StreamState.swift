@@ -33,8 +33,6 @@ struct StreamState: ~Copyable {
     var readers = WaiterQueue<Reader>()
     private var lastTicket: UInt64 = 0
 
-    /// When the loop's timer is set to run out.
-    var timer = Instant.never
     var rareIfAny: Rare?
 
     /// The next use of the socket starts watching it.
@@ -184,8 +182,8 @@ struct StreamState: ~Copyable {
         guard mayExpire else { return .nothing }
         let deadline = earliestDeadline()
         if deadline == .never { mayExpire = false }
-        guard deadline < timer else { return .nothing }
-        timer = deadline
+        guard isEarliest(deadline) else { return .nothing }
+        rare.timer = deadline
         return .setTimer(deadline)
     }
 
@@ -322,6 +320,9 @@ struct StreamState: ~Copyable {
         }
         return earliest
     }
+
+    /// Whether the loop's timer would run out too late for this.
+    func isEarliest(_ deadline: Instant) -> Bool { deadline != .never && deadline < rareIfAny?.timer ?? .never }
 
     /// Something was sent or received.
     mutating func noteActivity() {
