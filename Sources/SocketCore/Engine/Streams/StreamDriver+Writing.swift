@@ -113,7 +113,7 @@ extension StreamDriver {
         }
         let size = source.count
         if let local, let failure = local.refusal(of: source, size) { return .failed(failure) }
-        let admission: Admission = state.withLock { state in
+        let admission: Admission = withState { state in
             if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
             if let framer = state.framer, !isFramed { return .frame(framer) }
             if size == 0 {
@@ -152,7 +152,7 @@ extension StreamDriver {
         let offered = source.offered(of: size)
         let result = source.send(number)
         var endings = StreamState.Endings()
-        let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
+        let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = withState { state in
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
             let failsAlone = state.failsAlone(result)
@@ -187,7 +187,7 @@ extension StreamDriver {
     /// Sends as much as the kernel takes now, and queues nothing. Less than everything: `drain` tells when there is room.
     package func trySend(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
         if let local, let failure = local.refusal(of: .borrowed(bytes), bytes.count) { throw failure }
-        let admitted: (number: Int32, tick: UInt32)? = try state.withLock { state throws(Failure) in
+        let admitted: (number: Int32, tick: UInt32)? = try withState { state throws(Failure) in
             if let failure = state.refusalOfSending() { throw failure }
             if state.framer != nil { throw .invalidState(.framed) }
             if bytes.isEmpty { return nil }
@@ -204,7 +204,7 @@ extension StreamDriver {
         guard let admitted else { return 0 }
         let result = StreamCalls.send(admitted.number, bytes)
         var endings = StreamState.Endings()
-        let (count, didClear, mustTurn) = state.withLock { state in
+        let (count, didClear, mustTurn) = withState { state in
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
             let failsAlone = state.failsAlone(result)
@@ -260,29 +260,29 @@ extension StreamDriver {
     }
 
     private func awaitSend(_ ticket: Ticket, _ waiter: Waiter, _ deadline: Instant, isServing: Bool) {
-        let (isOver, failure, mustTurn): (Bool, Failure?, Bool) = state.withLock { state in
-            guard let index = state.senders.firstIndex(where: { $0.ticket == ticket }) else {
+        let (isOver, failure, mustTurn): (Bool, Failure?, Bool) = withState { state in
+            guard let rare = state.rareIfAny, let index = rare.senders.firstIndex(where: { $0.ticket == ticket }) else {
                 return (true, .cancelled(), false)
             }
-            if state.senders[index].isOver {
-                return (true, state.senders.remove(at: index).failure, false)
+            if rare.senders[index].isOver {
+                return (true, rare.senders.remove(at: index).failure, false)
             }
-            state.senders[index].waiting = Waiting(
+            rare.senders[index].waiting = Waiting(
                 ticket: ticket, waiter: waiter, deadline: deadline, isServing: isServing)
             if isServing, state.isServingCancelled, let failure = state.withdraw(ticket, .cancelled()) {
                 return (true, failure, true)
             }
             state.servedInARow = 0
             if deadline != .never { state.mayExpire = true }
-            return (false, nil, state.use() || deadline < state.timer)
+            return (false, nil, state.use() || state.isEarliest(deadline))
         }
         if isOver { waiter.resume(failure) }
         if mustTurn { requestTurn() }
     }
 
     private func cancelSend(_ ticket: Ticket) {
-        let (waiter, failure): (Waiter?, Failure?) = state.withLock { state in
-            guard let sender = state.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
+        let (waiter, failure): (Waiter?, Failure?) = withState { state in
+            guard let sender = state.rareIfAny?.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
                 let failure = state.withdraw(ticket, .cancelled())
             else { return (nil, nil) }
             return (waiting.waiter, failure)
@@ -298,7 +298,7 @@ extension StreamDriver {
     /// Writes from the queue.
     func flush(_ number: Int32) {
         let buffer = Scratch.buffer
-        guard let batch = state.withLock({ $0.write.beginFlush(into: buffer) }) else { return }
+        guard let batch = withState({ $0.write.beginFlush(into: buffer) }) else { return }
         let result: SystemResult<Int>
         let total: Int
         let tick: UInt32
@@ -326,7 +326,7 @@ extension StreamDriver {
             case .file(let file): (result, lack) = file.send(count, from: offset, to: number)
             }
         }
-        let (endings, didClear) = state.withLock { state in
+        let (endings, didClear) = withState { state in
             var endings = StreamState.Endings()
             let count = (try? result.get()) ?? 0
             if case .failure(let error) = result, state.failsAlone(result) { lack = .system(error, .send) }
@@ -358,7 +358,7 @@ extension StreamState {
     mutating func refusalOfSending() -> Failure? {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
-        if let outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
+        if let outputError = rareIfAny?.outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
         return nil
     }
 
@@ -374,7 +374,7 @@ extension StreamState {
     mutating func enqueueSend(_ remainder: WriteMachine.Remainder, atFront: Bool = false) -> Ticket {
         let ticket = nextTicket()
         write.enqueue(remainder, ticket: ticket, atFront: atFront)
-        senders.append(Sender(ticket: ticket))
+        rare.senders.append(Sender(ticket: ticket))
         return ticket
     }
 
@@ -406,7 +406,7 @@ extension StreamState {
             endings.add(endSender(ended.ticket, failure), failure)
         }
         // Later sends are told the same, instead of waiting for room that never comes.
-        outputError = error
+        rare.outputError = error
         if life.phase == .flushing || read.isExhausted {
             wasFailureReported = !endings.isEmpty || life.phase == .open
             life.close(.failed(.system(error, .send)))
