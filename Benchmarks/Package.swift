@@ -22,7 +22,9 @@ let package = Package(
         .executableTarget(
             name: "hot-paths",
             dependencies: [.product(name: "HarmonySocket", package: "HarmonySocket")],
-            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")],
+            // Without debug information, which valgrind does not understand as this compiler writes it.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"])]
         ),
     ],
     swiftLanguageModes: [.v6],

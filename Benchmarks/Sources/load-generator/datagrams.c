@@ -73,6 +73,7 @@ static void issue(struct client *client, int count, uint64_t time) {
         vectors[index].iov_len = (size_t)options.size;
     }
     window.issued += (uint64_t)count;
+    await_sleeper();
     for (int sent = 0; sent < count;) {
         int result = sendmmsg(client->descriptor, messages + sent, (unsigned)(count - sent), 0);
         if (result < 0) {

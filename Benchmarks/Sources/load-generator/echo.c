@@ -28,6 +28,9 @@ static void issue(struct connection *connection, uint64_t time) {
 // Sends what was issued as far as the kernel takes it; the rest goes out when the connection is reported writable.
 static void send_issued(struct connection *connection) {
     uint64_t end = connection->issued * (uint64_t)options.size;
+    if (connection->sent < end) {
+        await_sleeper();
+    }
     while (connection->sent < end) {
         ssize_t count = send(connection->descriptor, expected(connection, connection->sent),
                              smaller(end - connection->sent, CHUNK), MSG_NOSIGNAL);

@@ -25,6 +25,7 @@ struct load_options {
     double warmup;
     long messages;
     bool gate;
+    long sleeper;
 };
 extern struct load_options options;
 extern struct address target;
@@ -53,6 +54,10 @@ void measure(void (*traffic)(void), int watched);
 bool wait_for_runner(int watched);
 
 void say(const char *line);
+
+// With --sleeper, waits until that process has nothing to do. So what it does for a message does not depend on how soon the
+// next one comes.
+void await_sleeper(void);
 
 static inline uint64_t smaller(uint64_t first, uint64_t second) { return first < second ? first : second; }
 

@@ -15,6 +15,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,6 +126,30 @@ void say(const char *line) {
     fflush(stdout);
 }
 
+void await_sleeper(void) {
+    static int status;
+    char text[512];
+    if (options.sleeper == 0) {
+        return;
+    }
+    if (status == 0) {
+        snprintf(text, sizeof text, "/proc/%ld/stat", options.sleeper);
+        status = open(text, O_RDONLY | O_CLOEXEC);
+    }
+    const uint64_t deadline = now() + nanoseconds(STALL_MILLISECONDS / 1e3);
+    for (;;) {
+        ssize_t count = pread(status, text, sizeof text - 1, 0);
+        if (count <= 0 || now() > deadline) {
+            fail("process %ld is not there, or never sleeps", options.sleeper);
+        }
+        text[count] = '\0';
+        const char *state = strrchr(text, ')');  // PID (NAME) STATE ...
+        if (state != NULL && state[2] == 'S') {
+            return;
+        }
+    }
+}
+
 // MARK: Start
 
 int main(int count, char *arguments[]) {
@@ -138,6 +163,7 @@ int main(int count, char *arguments[]) {
         {"messages", OPTION_INTEGER, &options.messages, 1, 1000000000, "end earlier, after as many messages"},
         {"warmup", OPTION_SECONDS, &options.warmup, 0, 60, "the same traffic before, unmeasured (0.5)"},
         {"gate", OPTION_FLAG, &options.gate, 0, 0, "stop before and after measuring; see the head of the source"},
+        {"sleeper", OPTION_INTEGER, &options.sleeper, 1, 1e9, "of echoes: send only while the process of this number sleeps"},
     };
     options.scenario = parse_options(count, arguments, "SCENARIO", rules, sizeof rules / sizeof *rules);
     for (const struct scenario *scenario = scenarios; scenario < scenarios + SCENARIOS; scenario++) {
