@@ -132,7 +132,7 @@ def _go(programs: Programs) -> list[str]:
 
 def _libuv(programs: Programs) -> list[str]:
     output = BUILT / "libuv-peer"
-    command = ["cc", "-O2", "-std=c11", "-o", str(output), "peer.c", "-luv"]
+    command = ["cc", "-O2", "-std=gnu11", "-o", str(output), "peer.c", "-luv"]
     return [programs.made("libuv", PEERS / "libuv", "cc", command, output)]
 
 

@@ -24,7 +24,8 @@ class Bench:
     seconds: float  # measured, of each round
     warmup: float  # before them
     idle_seconds: float
-    countsCalls: bool  # for each scenario, under strace, after the rounds
+    counted: int  # messages under strace
+    countsCalls: bool  # for each scenario, after the rounds
 
     def progress(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from ..contenders import Contender, Program
 from ..report import Report
 from .bench import NOT_MEASURED, Bench, sentence
-from .rounds import COUNTED_MESSAGES
 from .streams import Echo
+
+RARE = 0.001
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class SystemCalls:
         report = Report(
             self.name,
             sentence(self.summary),
-            f"Counted over {COUNTED_MESSAGES:,} messages of connections in use; {NOT_MEASURED} means not once.",
+            f"Counted over {bench.counted:,} messages of connections in use; {NOT_MEASURED} means not once, and what none"
+            f" makes for {RARE:g} of the messages is left out.",
             ["call"],
         )
         if shutil.which("strace") is None:
@@ -49,8 +51,8 @@ class SystemCalls:
         bench.each(self.name, rows, report, measure)
         counted = [row for row in rows if row.name in found]
         report.header += [row.label for row in counted]
-        total = {call: sum(calls.get(call, 0) for calls in found.values()) for calls in found.values() for call in calls}
-        for call in sorted(total, key=lambda call: -total[call]):
+        most = {call: max(calls.get(call, 0) for calls in found.values()) for calls in found.values() for call in calls}
+        for call in sorted((call for call in most if most[call] >= RARE), key=lambda call: -most[call]):
             columns = [found[row.name].get(call) for row in counted]
             report.rows.append([call, *(NOT_MEASURED if count is None else f"{count:.4f}" for count in columns)])
         report.rows.append(["all", *(f"{sum(found[row.name].values()):.4f}" for row in counted)])

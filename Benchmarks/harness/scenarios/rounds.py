@@ -16,8 +16,6 @@ from ..processes import SystemCallCount
 from ..report import Report
 from .bench import NOT_MEASURED, Bench, sentence
 
-COUNTED_MESSAGES = 20_000  # under strace
-
 
 @dataclass(frozen=True)
 class Unit:
@@ -140,7 +138,7 @@ class Rounds:
 
     def count_calls(self, bench: Bench, row: Program) -> dict[str, float]:
         """System calls per message, by name."""
-        with self.prepare(bench, row, seconds=60, warmup=0.2, messages=COUNTED_MESSAGES) as traffic:
+        with self.prepare(bench, row, seconds=60, warmup=0.2, messages=bench.counted) as traffic:
             with SystemCallCount(traffic.pid) as count:
                 result = traffic.run()
         return {name: number / self.messages(result) for name, number in count.calls.items()}
