@@ -102,9 +102,10 @@ extension StreamDriver {
 
     /// Sends as much as goes now, and queues the rest.
     ///
-    /// `completion` is queued with the last byte, and only then: when the outcome is `.sent`.
+    /// `completion` is queued with the last byte, and only then: when the outcome is `.sent`. Unless it `isAwaited`, nobody
+    /// asks for the end of what is queued.
     package func beginSend(
-        _ source: Source, completion: SendCompletion? = nil, isFramed: Bool = false
+        _ source: Source, completion: SendCompletion? = nil, isAwaited: Bool = true, isFramed: Bool = false
     ) -> SendOutcome {
         enum Admission {
             case frame(Framer)
@@ -124,7 +125,7 @@ extension StreamDriver {
             case .finished: return .outcome(.failed(.invalidState(.finished)))
             case .queue:
                 state.counts.messagesSent += 1
-                return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
+                return .outcome(.queued(state.enqueueSend(source.remainder(after: 0), isAwaited: isAwaited)))
             case .write(let tick):
                 guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
                 state.counts.messagesSent += 1
@@ -134,20 +135,22 @@ extension StreamDriver {
         switch admission {
         case .frame(let framer):
             do throws(Failure) {
-                return beginSend(try source.framed(by: framer), completion: completion, isFramed: true)
+                return beginSend(
+                    try source.framed(by: framer), completion: completion, isAwaited: isAwaited, isFramed: true)
             } catch {
                 return .failed(error)
             }
         case .outcome(let outcome):
             if completion != nil { requestTurn() }
             return outcome
-        case .write(let number, let tick): return write(source, size, number, tick, completion)
+        case .write(let number, let tick): return write(source, size, number, tick, completion, isAwaited)
         }
     }
 
     @inline(__always)
     private func write(
-        _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?
+        _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?,
+        _ isAwaited: Bool
     ) -> SendOutcome {
         let offered = source.offered(of: size)
         let result = source.send(number)
@@ -175,13 +178,33 @@ extension StreamDriver {
                 let ended = state.life.failure ?? .aborted()
                 return (.failed(ended.with(sent: count, remaining: size - count)), didClear, false)
             }
-            let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
+            let ticket = state.enqueueSend(
+                source.remainder(after: count), atFront: true, isAwaited: isAwaited)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }
         if didClear { rearm(.write) }
         endings.perform()
         if mustTurn { requestTurn() }
         return outcome
+    }
+
+    /// Sends, with nobody to hear how it ends: a failure is told by `error`. False when the queue is full, and `drain` will
+    /// tell when it is not.
+    package func write(_ source: Source) -> Bool {
+        switch beginSend(source, isAwaited: false) {
+        case .sent: return true
+        case .queued:
+            let (hasRoom, mustTurn) = withState { (!$0.write.needsDrain, $0.use()) }
+            if mustTurn { requestTurn() }
+            return hasRoom
+        case .failed(let failure):
+            let mustTurn = withState { state in
+                state.outbox.emit(.error(failure, peer.family == nil ? nil : peer))
+                return !state.outbox.isEmpty
+            }
+            if mustTurn { requestTurn() }
+            return true
+        }
     }
 
     /// Sends as much as the kernel takes now, and queues nothing. Less than everything: `drain` tells when there is room.
@@ -371,10 +394,12 @@ extension StreamState {
         write.wantsFlush || write.mustShutDown || life.request != nil || life.phase > .open
     }
 
-    mutating func enqueueSend(_ remainder: WriteMachine.Remainder, atFront: Bool = false) -> Ticket {
+    mutating func enqueueSend(
+        _ remainder: WriteMachine.Remainder, atFront: Bool = false, isAwaited: Bool = true
+    ) -> Ticket {
         let ticket = nextTicket()
         write.enqueue(remainder, ticket: ticket, atFront: atFront)
-        rare.senders.append(Sender(ticket: ticket))
+        if isAwaited { rare.senders.append(Sender(ticket: ticket)) }
         return ticket
     }
 
