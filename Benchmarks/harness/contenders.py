@@ -28,6 +28,7 @@ class Program:
     name: str
     label: str
     command: Command
+    wakesWith: tuple[str, ...] = ("futex",)  # the calls that wake up another thread; an eventfd is written to
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class Contender:
     tcp: Callable[[Programs, str], list[str]] | None = None  # given the mode
     udp: dict[str, Command] = field(default_factory=dict)  # a few words for the label, if there are several
     clients: dict[str, Command] = field(default_factory=dict)
-    isOurs: bool = False
+    wakesWith: tuple[str, ...] = ("futex",)
 
     def servers(self, mode: str) -> list[Program]:
         if self.tcp is None:
             return []
-        return [Program(self.name, f"{self.label} {self.words}".strip(), lambda programs: self.tcp(programs, mode))]
+        label = f"{self.label} {self.words}".strip()
+        return [Program(self.name, label, lambda programs: self.tcp(programs, mode), self.wakesWith)]
 
     def datagram_servers(self) -> list[Program]:
         return self._several(self.udp)
@@ -53,7 +55,7 @@ class Contender:
 
     def _several(self, commands: dict[str, Command]) -> list[Program]:
         return [
-            Program(f"{self.name} {words}".strip(), f"{self.label} {words}".strip(), command)
+            Program(f"{self.name} {words}".strip(), f"{self.label} {words}".strip(), command, self.wakesWith)
             for words, command in commands.items()
         ]
 
@@ -80,19 +82,20 @@ FLOOR = Contender(
 
 def ours(loops: int) -> list[Contender]:
     """The three styles; the servers with as many loops."""
-    suffix = "" if loops == 1 else f", {loops} loops"
+    words = "" if loops == 1 else f"with {loops} loops"
 
     def style(name: str, clients: dict[str, str]) -> Contender:
         options = [*LISTEN, "--style", name, "--loops", str(loops)]
         return Contender(
             name,
-            f"HarmonySocket {name}{suffix}",
+            f"HarmonySocket {name}",
+            words,
             tcp=lambda programs, mode: [programs.example("tcp-echo-server"), *options, "--mode", mode],
             udp={"": lambda programs: [programs.example("udp-echo-server"), *options]},
             clients={
-                words: lambda programs, path=path: [programs.bench("hot-paths"), path] for words, path in clients.items()
+                where: lambda programs, path=path: [programs.bench("hot-paths"), path] for where, path in clients.items()
             },
-            isOurs=True,
+            wakesWith=("futex", "write"),  # nothing else here writes
         )
 
     return [

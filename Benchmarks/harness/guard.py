@@ -6,7 +6,6 @@ A path is run with few messages and with many, and the difference divided by the
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ SERVERS = {
     "tcp-callback": "echo",
     "tcp-async": "echo",
     "tcp-bytes": "echo",
+    "tcp-bytes-at-once": "echo",
     "udp-events": "datagrams",
     "udp-callback": "datagrams",
     "udp-async": "datagrams",
@@ -32,6 +32,7 @@ CLIENTS = ["client-loop", "client-events", "client-callback"]
 PATHS = [*SERVERS, *CLIENTS]
 
 ALLOCATING = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"}
+CALLERS = 7  # of them are told
 PATIENCE = 120
 
 
@@ -59,21 +60,36 @@ class Count:
 
 def measure(programs: Programs, path: str) -> Count:
     """Of one message."""
-    return (_count(programs, path, MANY) - _count(programs, path, FEW)) / (_exchanged(path, MANY) - _exchanged(path, FEW))
+    return (_count(programs, path, MANY) - _count(programs, path, FEW)) / _difference(path)
 
 
-def _exchanged(path: str, messages: int) -> int:
+def allocations(programs: Programs, path: str) -> dict[str, float]:
+    """Who allocates how often for a message: functions, from the one that allocates outwards."""
+    few, many = (
+        _profile(programs, path, messages, f"--separate-callers={CALLERS}").allocations for messages in (FEW, MANY)
+    )
+    found = {chain: (count - few.get(chain, 0)) / _difference(path) for chain, count in many.items()}
+    return {chain: count for chain, count in found.items() if count > 0.001}
+
+
+def _difference(path: str) -> int:
     """A client exchanges a tenth before."""
-    return messages + messages // 10 if path in CLIENTS else messages
+    return (MANY - FEW) * 11 // 10 if path in CLIENTS else MANY - FEW
 
 
 def _count(programs: Programs, path: str, messages: int) -> Count:
-    with tempfile.TemporaryDirectory(prefix="hot-paths-") as folder:
-        profile, summary = Path(folder, "profile"), Path(folder, "calls")
-        _exchange(programs, path, messages, ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={profile}"])
-        _exchange(programs, path, messages, ["strace", "-c", "-f", "-o", str(summary)])
-        instructions, allocations = parse_profile(profile.read_text())
-        return Count(instructions, allocations, sum(parse_calls(summary.read_text()).values()))
+    profile = _profile(programs, path, messages)
+    with tempfile.NamedTemporaryFile("r", prefix="calls-") as summary:
+        _exchange(programs, path, messages, ["strace", "-c", "-f", "-o", summary.name])
+        calls = sum(parse_calls(summary.read()).values())
+    return Count(profile.instructions, sum(profile.allocations.values()), calls)
+
+
+def _profile(programs: Programs, path: str, messages: int, *options: str) -> Profile:
+    with tempfile.NamedTemporaryFile("r", prefix="profile-") as file:
+        tool = ["valgrind", "-q", "--tool=callgrind", *options, f"--callgrind-out-file={file.name}"]
+        _exchange(programs, path, messages, tool)
+        return parse_profile(Path(file.name).read_text())
 
 
 def _exchange(programs: Programs, path: str, messages: int, tool: list[str]) -> None:
@@ -103,24 +119,32 @@ def _traced(pid: int) -> int:
     return int(children[0]) if children else pid
 
 
-def parse_profile(text: str) -> tuple[int, int]:
-    """Instructions, and calls of what allocates, of a file that callgrind wrote."""
+@dataclass(frozen=True)
+class Profile:
+    instructions: int
+    allocations: dict[str, int]  # by who calls malloc, and its callers if asked for
+
+
+def parse_profile(text: str) -> Profile:
+    """A file that callgrind wrote."""
     total = re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)
     if total is None:
         raise BenchmarkError("callgrind wrote no profile")
     names: dict[str, str] = {}  # a name is written once, and then only its number
-    allocations = 0
-    called = ""
+    allocations: dict[str, int] = {}
+    caller = called = ""
     for line in text.splitlines():
         if line.startswith(("fn=", "cfn=")):
             number, _, name = line.partition("=")[2].partition(" ")
             if name:
                 names[number] = name
-            if line.startswith("cfn="):
-                called = names[number]
+            if line.startswith("fn="):
+                caller = names[number]
+            else:
+                called = names[number].partition("'")[0]
         elif line.startswith("calls=") and called in ALLOCATING:
-            allocations += int(line[len("calls=") :].split()[0])
-    return int(total[1]), allocations
+            allocations[caller] = allocations.get(caller, 0) + int(line[len("calls=") :].split()[0])
+    return Profile(int(total[1]), allocations)
 
 
 # -- What is allowed
@@ -148,7 +172,3 @@ class Limits:
                 grown.append(f"{value:g} {what}, recorded are {known[what]:g}")
             isLess |= value < known[what] * (1 - self.TOLERANCE) - self.SLACK[what]
         return grown, isLess
-
-
-def workers() -> int:
-    return len(os.sched_getaffinity(0))

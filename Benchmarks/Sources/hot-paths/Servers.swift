@@ -5,6 +5,8 @@ enum TCPServerPath: String, CaseIterable {
     case callback = "tcp-callback"
     case async = "tcp-async"
     case bytes = "tcp-bytes"
+    /// Borrowed bytes, and what the kernel does not take at once is lost.
+    case bytesAtOnce = "tcp-bytes-at-once"
 
     func run() throws {
         let server = TCPSocketServer(group: SocketEventLoopGroup(count: 1))
@@ -35,6 +37,10 @@ enum TCPServerPath: String, CaseIterable {
         case .bytes:
             server.on(.connect) { client in
                 client.on(.bytes) { bytes in client.send(bytes) { _ in } }
+            }
+        case .bytesAtOnce:
+            server.on(.connect) { client in
+                client.on(.bytes) { bytes in _ = try? client.trySend(bytes) }
             }
         }
     }

@@ -26,6 +26,7 @@ class Bench:
     idle_seconds: float
     counted: int  # messages under strace
     countsCalls: bool  # for each scenario, after the rounds
+    showsThreads: bool  # how work is spread over threads, and how often they wake each other up
 
     def progress(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

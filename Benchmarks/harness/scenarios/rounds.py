@@ -77,8 +77,15 @@ class Rounds:
             f"CPU time per {self.unit.of}, {bench.rounds} rounds of {bench.seconds:g} s.",
             ["", f"best {self.unit.cost}", f"median {self.unit.cost}", "spread"]
             + [f"{how} ÷ {title}" for title, _ in self.floors for how in ("best", "paired")]
-            + ["calls", "switches", self.unit.rate, "p50 µs"],
+            + ["calls", "switches"]
+            + (["wake-ups", "busiest"] if bench.showsThreads else [])
+            + [self.unit.rate, "p50 µs"],
         )
+        if bench.showsThreads:
+            report.note += (
+                " wake-ups: system calls that wake up another thread, per message;"
+                " busiest: the share of CPU time that the busiest thread had."
+            )
         samples: dict[str, list[dict]] = {row.name: [] for row in rows}
         for round in range(bench.rounds):
 
@@ -105,7 +112,7 @@ class Rounds:
         floors = [samples.get(name, []) for _, name in self.floors]
         for row in rows:
             if samples[row.name]:
-                report.rows.append(self._row(row, samples[row.name], floors, calls.get(row.name)))
+                report.rows.append(self._row(bench, row, samples[row.name], floors, calls.get(row.name)))
         report.data = {
             "unit": {"cost": self.unit.cost, "of": self.unit.of, "rate": self.unit.rate},
             "floors": [name for _, name in self.floors],
@@ -143,7 +150,9 @@ class Rounds:
                 result = traffic.run()
         return {name: number / self.messages(result) for name, number in count.calls.items()}
 
-    def _row(self, row: Program, samples: list[dict], floors: list[list[dict]], calls: dict[str, float] | None) -> list[str]:
+    def _row(
+        self, bench: Bench, row: Program, samples: list[dict], floors: list[list[dict]], calls: dict[str, float] | None
+    ) -> list[str]:
         cost = {sample["round"]: sample["cost"] for sample in samples}
         best, middle = min(cost.values()), median(cost.values())
         ratios = []
@@ -154,6 +163,11 @@ class Rounds:
             ratios.append(f"{median(pairs):.2f}" if pairs else NOT_MEASURED)
         rate = median(sample["rate"] for sample in samples)
         p50 = [sample["p50_us"] for sample in samples if sample["p50_us"]]
+        threads = []
+        if bench.showsThreads:
+            wakeUps = sum(calls.get(call, 0) for call in row.wakesWith) if calls is not None else None
+            threads.append(NOT_MEASURED if wakeUps is None else f"{wakeUps:.4f}")
+            threads.append(f"{median(sample['busiest_thread'] for sample in samples):.0%}")
         return [
             row.label,
             f"{best:.3f}",
@@ -162,6 +176,7 @@ class Rounds:
             *ratios,
             f"{sum(calls.values()):.2f}" if calls else NOT_MEASURED,
             f"{median(sample['switches'] for sample in samples):.3f}",
+            *threads,
             f"{rate:,.0f}" if rate >= 100 else f"{rate:.2f}",
             f"{median(p50):.0f}" if p50 else NOT_MEASURED,
         ]
