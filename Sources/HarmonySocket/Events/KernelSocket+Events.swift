@@ -25,11 +25,11 @@ extension KernelSocket {
     }
 
     /// Adds a listener of messages: as the call for all events, only quicker.
-    // Its payload's type is known here, so each connection has two closures less, and each message two calls.
     @discardableResult
     public func on(
         _ event: SocketEvent<Self, SocketMessageInfo>, _ listener: @escaping @Sendable (SocketMessageInfo) -> Void
     ) -> SocketListener {
+        // The payload's type is known here: two closures less for each connection, and two calls for each message.
         add(event.kind, once: false, SocketMessageInfo.listener(listener))
     }
 

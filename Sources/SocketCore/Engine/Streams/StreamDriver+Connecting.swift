@@ -29,7 +29,9 @@ extension StreamDriver {
         do throws(Failure) {
             reachable = try withState { state throws(Failure) in
                 try state.life.checkConnect()
-                let reachable = try state.rareIfAny?.boundFamily.map { family throws(Failure) in try target.limited(to: family) }
+                let reachable = try state.rareIfAny?.boundFamily.map { family throws(Failure) in
+                    try target.limited(to: family)
+                }
                 try state.life.beginConnect()
                 state.rare.connecting = waiter
                 state.rare.connectTicket = ticket

@@ -62,7 +62,8 @@ extension StreamDriver {
     func surrender() {
         let waiter: Waiter? = withState { state in
             guard case .wanted(let waiter)? = state.rareIfAny?.detachment,
-                let descriptor = state.descriptor.surrender() else {
+                let descriptor = state.descriptor.surrender()
+            else {
                 return nil
             }
             state.rare.detachment = .done(Detached(number: descriptor.relinquish(), unread: state.takeUnread()))
@@ -83,7 +84,8 @@ extension StreamState {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
         let isFinishing = write.isFinishing && !write.hasFinished
-        let isBusy = read.isReading || !readers.isEmpty || !write.isFlushed || isFinishing
+        let isBusy =
+            read.isReading || !readers.isEmpty || !write.isFlushed || isFinishing
             || rareIfAny.map { $0.relays > 0 } ?? false
         return isBusy ? .invalidState(.busy) : nil
     }

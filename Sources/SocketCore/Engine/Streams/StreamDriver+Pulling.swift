@@ -411,9 +411,9 @@ extension StreamState {
     private mutating func noteExhaustion() {
         guard read.isExhausted else { return }
         emitEnd()
-        if let outputError = rareIfAny?.outputError, life.request == nil {
-            // Neither direction is left. The send that met the error has told of it.
-            wasFailureReported = true
+        if let rare = rareIfAny, let outputError = rare.outputError, life.request == nil {
+            // Neither direction is left.
+            wasFailureReported = rare.wasOutputErrorReported
             life.close(.failed(.system(outputError, .send)))
         }
     }

@@ -162,7 +162,7 @@ extension StreamDriver {
             let didClear = state.write.wrote(count, of: failsAlone ? count : offered, tick: tick)
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
-                if !failsAlone { state.outputFailed(error, &endings) }
+                if !failsAlone { state.outputFailed(error, hasCaller: true, &endings) }
                 return (.failed(.system(error, .send, sent: 0, remaining: size)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
@@ -236,7 +236,7 @@ extension StreamDriver {
             if count > 0 { state.counts.messagesSent += 1 }
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock, !failsAlone {
-                state.outputFailed(error, &endings)
+                state.outputFailed(error, hasCaller: true, &endings)
             }
             return (count, didClear, state.wantsTurnAfterWriting() || !endings.isEmpty || state.use())
         }
@@ -305,7 +305,8 @@ extension StreamDriver {
 
     private func cancelSend(_ ticket: Ticket) {
         let (waiter, failure): (Waiter?, Failure?) = withState { state in
-            guard let sender = state.rareIfAny?.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
+            guard let sender = state.rareIfAny?.senders.first(where: { $0.ticket == ticket }),
+                let waiting = sender.waiting,
                 let failure = state.withdraw(ticket, .cancelled())
             else { return (nil, nil) }
             return (waiting.waiter, failure)
@@ -361,7 +362,7 @@ extension StreamDriver {
             if let lack { state.contentFailed(lack, &endings) }
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock, lack == nil {
-                state.outputFailed(error, &endings)
+                state.outputFailed(error, hasCaller: false, &endings)
             } else {
                 state.settleGivenUp(&endings)
                 state.tellDrained()
@@ -424,16 +425,19 @@ extension StreamState {
     }
 
     /// A send met an error that no retry mends: the queue is dropped. An open socket is not closed here: what the peer
-    /// sent before is still to be read, and behind it the read side finds the end by itself.
-    fileprivate mutating func outputFailed(_ error: SystemError, _ endings: inout Endings) {
+    /// sent before is still to be read, and behind it the read side finds the end by itself. `hasCaller`: the call that met
+    /// it tells of it.
+    fileprivate mutating func outputFailed(_ error: SystemError, hasCaller: Bool, _ endings: inout Endings) {
         for ended in write.dropAll() {
             let failure = Failure.system(error, .send, sent: ended.sent, remaining: ended.remaining)
             endings.add(endSender(ended.ticket, failure), failure)
         }
         // Later sends are told the same, instead of waiting for room that never comes.
+        let wasReported = hasCaller || !endings.isEmpty
         rare.outputError = error
+        rare.wasOutputErrorReported = wasReported
         if life.phase == .flushing || read.isExhausted {
-            wasFailureReported = !endings.isEmpty || life.phase == .open
+            wasFailureReported = wasReported
             life.close(.failed(.system(error, .send)))
         }
     }

@@ -217,7 +217,9 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     var mayRead: Bool { loop.allowance.bytes > 0 }
 
     /// This turn has read `count` bytes.
-    func countRead(_ count: Int, atLeast least: Int = StreamDriver.leastCost) { loop.allowance.bytes -= max(count, least) }
+    func countRead(_ count: Int, atLeast least: Int = StreamDriver.leastCost) {
+        loop.allowance.bytes -= max(count, least)
+    }
 
     /// Tells on the loop what is in the outbox, as far as the turn's budget goes. `isOver`: a delivery that was made
     /// before has ended. Returns the next step.
@@ -226,7 +228,9 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
         var step = StreamState.Step.nothing
         while let delivery = withState({ state in
             if isOver { state.outbox.endDelivery() }
-            if loop.allowance.deliveries > 0, state.isDeliveredOnLoop, let next = state.outbox.beginDelivery() { return next }
+            if loop.allowance.deliveries > 0, state.isDeliveredOnLoop, let next = state.outbox.beginDelivery() {
+                return next
+            }
             step = state.step(mayRead: mayRead)
             return nil as Outbox.Delivery?
         }) {

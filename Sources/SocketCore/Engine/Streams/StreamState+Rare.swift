@@ -24,6 +24,7 @@ extension StreamState {
         var lastError: Failure?
         /// What ended our direction before its time: every later send is told so.
         var outputError: SystemError?
+        var wasOutputErrorReported = false
         /// Input thrown away, in bytes.
         var discarded = 0
         /// When the loop's timer is set to run out.

@@ -39,7 +39,7 @@ import Testing
         func expire(_ now: Instant) -> Bool {
             let (endings, mustCheckLinger) = state.expire(now: now)
             endings.perform()
-            state.timer = .never
+            state.rareIfAny?.timer = .never
             return mustCheckLinger
         }
 
@@ -50,7 +50,9 @@ import Testing
                 atFront: false)
         }
 
-        func addCloser(_ journal: Journal<String>) { state.rare.closers.append(.handler { _ in journal.note("closed") }) }
+        func addCloser(_ journal: Journal<String>) {
+            state.rare.closers.append(.handler { _ in journal.note("closed") })
+        }
 
         func listen(_ kind: EventKind, _ journal: Journal<String>) {
             state.outbox.add(
