@@ -26,6 +26,7 @@ SERVERS = {
     "udp-events": "datagrams",
     "udp-callback": "datagrams",
     "udp-async": "datagrams",
+    "udp-batches": "datagrams",
 }
 # Not from the global pool: which thread is woken up when is chance.
 CLIENTS = ["client-loop", "client-events", "client-callback"]

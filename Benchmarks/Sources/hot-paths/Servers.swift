@@ -57,6 +57,7 @@ enum UDPServerPath: String, CaseIterable {
     case events = "udp-events"
     case callback = "udp-callback"
     case async = "udp-async"
+    case batches = "udp-batches"
 
     func run() throws {
         let udp = UDPSocket(group: SocketEventLoopGroup(count: 1))
@@ -79,6 +80,12 @@ enum UDPServerPath: String, CaseIterable {
             Task(executorPreference: udp.eventLoop) {
                 for try await datagram in udp.messages {
                     try await udp.send(datagram.message, to: datagram.remoteInfo)
+                }
+            }
+        case .batches:
+            Task(executorPreference: udp.eventLoop) {
+                for try await batch in udp.messageBatches {
+                    try await udp.send(batch: batch.map { ($0.message, to: $0.remoteInfo) })
                 }
             }
         }
