@@ -22,7 +22,6 @@ SERVERS = {
     "tcp-callback": "echo",
     "tcp-async": "echo",
     "tcp-bytes": "echo",
-    "tcp-bytes-at-once": "echo",
     "udp-events": "datagrams",
     "udp-callback": "datagrams",
     "udp-async": "datagrams",

@@ -74,11 +74,14 @@ private final class Rally: @unchecked Sendable {
     func listen(until end: CheckedContinuation<Void, Never>) {
         tcp.on(.message) { [self] reply in
             guard hasReply(reply.message.count) else { return }
-            if left > 0 { return tcp.send(message) { _ in } }
+            guard left <= 0 else {
+                tcp.write(message)
+                return
+            }
             tcp.off(.message)
             end.resume()
         }
-        tcp.send(message) { _ in }
+        tcp.write(message)
     }
 
     func ask(until end: CheckedContinuation<Void, Never>) {

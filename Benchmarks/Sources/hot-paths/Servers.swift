@@ -5,8 +5,6 @@ enum TCPServerPath: String, CaseIterable {
     case callback = "tcp-callback"
     case async = "tcp-async"
     case bytes = "tcp-bytes"
-    /// Borrowed bytes, and what the kernel does not take at once is lost.
-    case bytesAtOnce = "tcp-bytes-at-once"
 
     func run() throws {
         let server = TCPSocketServer(group: SocketEventLoopGroup(count: 1))
@@ -24,7 +22,7 @@ enum TCPServerPath: String, CaseIterable {
         switch self {
         case .events:
             server.on(.connect) { client in
-                client.on(.message) { message in client.send(message.message) { _ in } }
+                client.on(.message) { message in client.write(message.message) }
             }
         case .callback:
             server.on(.connect) { client in answer(client) }
@@ -36,11 +34,7 @@ enum TCPServerPath: String, CaseIterable {
             }
         case .bytes:
             server.on(.connect) { client in
-                client.on(.bytes) { bytes in client.send(bytes) { _ in } }
-            }
-        case .bytesAtOnce:
-            server.on(.connect) { client in
-                client.on(.bytes) { bytes in _ = try? client.trySend(bytes) }
+                client.on(.bytes) { bytes in client.write(bytes) }
             }
         }
     }
