@@ -137,8 +137,13 @@ extension StreamDriver {
         _ most: Int, into buffer: UnsafeMutableRawBufferPointer?, _ number: Int32, _ turn: ReadMachine.Turn,
         _ isEager: Bool
     ) -> ReceiveOutcome {
-        let target = UnsafeMutableRawBufferPointer(rebasing: (buffer ?? Scratch.buffer)[..<most])
-        let result = receive(number, into: target)
+        let arrival =
+            if let buffer {
+                Arrival(result: receive(number, into: .init(rebasing: buffer[..<most])), limit: most, bytes: [])
+            } else {
+                arrive(number, upTo: most)
+            }
+        let result = arrival.result
         let (didClear, mustTurn, mustYield): (Bool, Bool, Bool) = withState { state in
             _ = state.descriptor.giveBack()
             var keepsTurn = false
@@ -146,7 +151,8 @@ extension StreamDriver {
                 if error == .wouldBlock { keepsTurn = !isEager } else { state.wasFailureReported = true }
             }
             if case .success(1...) = result { state.counts.messagesReceived += 1 }
-            let didClear = state.finishReading(result, limit: target.count, tick: turn.tick, keepsTurn: keepsTurn)
+            let didClear = state.finishReading(
+                result, limit: arrival.limit, tick: turn.tick, keepsTurn: keepsTurn)
             // Whoever waits behind this reader, or a listener that came meanwhile, is served by the loop.
             return (didClear, state.wantsTurnAfterReading(), state.servedAtOnce())
         }
@@ -156,7 +162,7 @@ extension StreamDriver {
         case .success(0): return .ended
         case .success(let count):
             if buffer != nil { return .filled(count, mustYield: mustYield) }
-            return .bytes(Scratch.copy(count), mustYield: mustYield)
+            return .bytes(arrival.bytes, mustYield: mustYield)
         case .failure(.wouldBlock): return isEager ? .failed(.timedOut()) : .wait(hasTurn: true)
         case .failure(let error): return .failed(.system(error, .receive))
         }

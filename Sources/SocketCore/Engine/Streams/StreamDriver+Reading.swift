@@ -15,24 +15,24 @@ extension StreamDriver {
 
     /// One read for the handler that waits first. Returns the next step.
     func readForHandler(_ number: Int32, _ tick: UInt32) -> StreamState.Step {
-        let buffer = Scratch.buffer
-        let received = receive(number, into: buffer)
+        let arrival = arrive(number, upTo: Scratch.size)
+        let received = arrival.result
         let result: Result<[UInt8]?, Failure>
         switch received {
         case .success(0): result = .success(nil)
-        case .success(let count): result = .success(Scratch.copy(count))
+        case .success: result = .success(arrival.bytes)
         case .failure(let error): result = .failure(.system(error, .receive))
         }
         countRead((try? received.get()) ?? 0)
         let (didClear, reader): (Bool, StreamState.Reader?) = withState { state in
-            let didClear = state.finishReading(received, limit: buffer.count, tick: tick)
+            let didClear = state.finishReading(received, limit: arrival.limit, tick: tick)
             if case .failure(let error) = received {
                 if error == .wouldBlock { return (didClear, nil) }
                 state.wasFailureReported = true
             }
             guard let reader = state.readers.popFirst(where: \.isHandler) else {
                 // It has been told meanwhile that the socket is closed.
-                if case .success(let count) = received { state.putAhead(buffer[..<count]) }
+                if case .success(let bytes?) = result { state.putAhead(bytes) }
                 return (didClear, nil)
             }
             if case .success(1...) = received { state.counts.messagesReceived += 1 }
@@ -82,30 +82,28 @@ extension StreamDriver {
 
     /// One read for the message listeners: nothing was read ahead, and there is no framing. Returns the next step.
     func readForListeners(_ number: Int32, _ tick: UInt32) -> StreamState.Step {
-        let buffer = Scratch.buffer
-        let result = receive(number, into: buffer)
-        guard case .success(let count) = result, count > 0 else {
-            countRead(0)
+        let arrival = arrive(number, upTo: Scratch.size)
+        countRead(arrival.bytes.count)
+        if arrival.bytes.isEmpty {
             let (didClear, step) = withState { state in
-                (state.finishReading(result, limit: buffer.count, tick: tick), state.step(mayRead: mayRead))
+                let didClear = state.finishReading(arrival.result, limit: arrival.limit, tick: tick)
+                return (didClear, state.step(mayRead: mayRead))
             }
             if didClear { rearm(.read) }
             return step
         }
-        countRead(count)
-        let event = EngineEvent.message(Scratch.copy(count), from: peer)
         let (didClear, isOnLoop, listeners): (Bool, Bool, [Listener]?) = withState { state in
-            let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
+            let didClear = state.finishReading(arrival.result, limit: arrival.limit, tick: tick)
             guard let listeners = state.beginTelling() else {
                 // Those who wanted it are gone, or something is to be told before it.
-                state.putAhead(buffer[..<count])
+                state.putAhead(arrival.bytes)
                 return (didClear, false, nil)
             }
             return (didClear, state.isDeliveredOnLoop, listeners)
         }
         if didClear { rearm(.read) }
         guard let listeners else { return withState { $0.step(mayRead: mayRead) } }
-        return tell(listeners, event, isOnLoop: isOnLoop)
+        return tell(listeners, .message(arrival.bytes, from: peer), isOnLoop: isOnLoop)
     }
 
     /// The same when there are listeners who only look at the bytes. Returns the next step.
@@ -118,7 +116,7 @@ extension StreamDriver {
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
             if bytes.isEmpty { return (didClear, nil as StreamState.Telling?) }
             let telling = state.beginLending()
-            if telling == nil { state.putAhead(bytes) }
+            if telling == nil { state.putAhead(Array(bytes)) }
             return (didClear, telling)
         }
         if didClear { rearm(.read) }
@@ -270,9 +268,9 @@ extension StreamState {
     }
 
     /// Keeps what one read has brought, and those whom it was for do not want any more.
-    fileprivate mutating func putAhead(_ bytes: Slice<UnsafeMutableRawBufferPointer>) {
+    fileprivate mutating func putAhead(_ bytes: [UInt8]) {
         let ahead = ReadAhead()
-        ahead.append(UnsafeRawBufferPointer(rebasing: bytes))
+        bytes.withUnsafeBytes { ahead.append($0) }
         put(ahead, isUntried: true)
     }
 

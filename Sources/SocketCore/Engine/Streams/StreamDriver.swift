@@ -22,6 +22,8 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     nonisolated(unsafe) private var token: PollToken?
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
+    // Of whoever has the turn to read: how large an array to read into; zero is none. See `arrive`.
+    @exclusivity(unchecked) nonisolated(unsafe) var expected: UInt32 = 0
     nonisolated(unsafe) package var isLeftOver = false
     nonisolated(unsafe) var connector: Connector?
     /// The peer's address. Computed: other modules' reads of a stored property are checked for exclusive access.
