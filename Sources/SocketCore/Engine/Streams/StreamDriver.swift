@@ -6,7 +6,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
-    private let group: EventLoopGroup
+    let group: EventLoopGroup
     /// Who accepted it, and counts it until it has ended.
     private let listener: ListenerDriver?
     /// What it has as a local socket, if it is one.
@@ -28,6 +28,8 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     package var peer: SocketAddress { fixedPeer }
     // Set before the socket is open, and not changed again.
     @exclusivity(unchecked) nonisolated(unsafe) var fixedPeer = SocketAddress.none
+    /// What a secure connection has beside. Set before the socket is open, and not changed again.
+    @exclusivity(unchecked) nonisolated(unsafe) var security: StreamSecurity?
     // Set before the serving task makes its first call.
     @exclusivity(unchecked) nonisolated(unsafe) package var servingTask = ServingTask.none
 
@@ -45,13 +47,16 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
         var deliveries = 32
     }
 
-    /// A socket without a connection, on a loop of `group`.
-    package init(group: EventLoopGroup, listener: ListenerDriver? = nil, local: LocalStream? = nil) {
+    /// A socket without a connection, on a loop of `group`, or on this one of them.
+    package init(
+        group: EventLoopGroup, loop chosen: EventLoop? = nil, listener: ListenerDriver? = nil,
+        local: LocalStream? = nil
+    ) {
         self.group = group
         self.listener = listener
         self.local = local
         observed = if let listener { listener.observed?.another() } else { group.observe() }
-        loop = group.next()
+        loop = chosen ?? group.next()
         guard let local else { return }
         withState { state in
             state.read.readsMayBeShort = true
@@ -186,6 +191,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
             case .handOver: handOver()
             case .flush(let number): flush(number)
             case .shutDown(let number):
+                if let cipher, mustWaitToFinish(number, cipher) { break }
                 // ENOTCONN: the peer has reset the connection; the read side tells.
                 _ = SocketCalls.finishOutput(number)
                 withState { $0.didShutDown() }.perform()
@@ -291,6 +297,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     private func release(_ number: Int32?, isAbortive: Bool) {
         connector?.cancel()
         connector = nil
+        security?.cancel()
         if isAbortive, let number { _ = OptionCalls.makeCloseAbortive(number) }
         if let token { loop.deregister(number, token) }
         token = nil
