@@ -1,14 +1,20 @@
-// What is different about stream sockets that are local.
+// What is different about stream sockets that are local, or secure.
 extension StreamDriver {
     /// One read, whatever kind of socket it is.
     @inline(__always)
     func receive(_ number: Int32, into buffer: UnsafeMutableRawBufferPointer) -> SystemResult<Int> {
+        isPlain ? StreamCalls.receive(number, into: buffer) : receiveSpecially(number, into: buffer)
+    }
+
+    @inline(never)
+    private func receiveSpecially(
+        _ number: Int32, into buffer: UnsafeMutableRawBufferPointer
+    ) -> SystemResult<Int> {
         if let local { return receive(number, into: buffer, as: local) }
         if let cipher { return receive(number, into: buffer, through: cipher) }
         return StreamCalls.receive(number, into: buffer)
     }
 
-    @inline(never)
     private func receive(
         _ number: Int32, into buffer: UnsafeMutableRawBufferPointer, as local: LocalStream
     ) -> SystemResult<Int> {

@@ -142,6 +142,24 @@ extension StreamDriver {
         return result
     }
 
+    /// One write of what is to be sent, and how many bytes behind those have begun to go out.
+    @inline(never)
+    func sendSpecially(
+        _ source: Source, _ size: Int, _ number: Int32
+    ) -> (result: SystemResult<Int>, offered: Int, begun: Int) {
+        guard let cipher else { return (source.send(number), source.offered(of: size), 0) }
+        let result = source.send(number, through: cipher)
+        return (result, size, cipher.begunCount)
+    }
+
+    /// Why such a socket does not send this; nil when it does.
+    @inline(never)
+    func refusal(of source: Source, _ size: Int) -> Failure? {
+        if let local { return local.refusal(of: source, size) }
+        if cipher != nil, case .urgent = source { return .system(.operationNotSupported, .send) }
+        return nil
+    }
+
     /// Tells the peer that nothing more will be sent. Returns whether that must wait for room.
     func mustWaitToFinish(_ number: Int32, _ cipher: any StreamCipher) -> Bool {
         guard case .failure(.wouldBlock) = cipher.finishOutput(number) else { return false }

@@ -26,12 +26,12 @@ extension StreamDriver {
         }
 
         /// How many of the bytes one call offers to the kernel.
-        fileprivate func offered(of size: Int, isSecure: Bool) -> Int {
-            guard case .parts(let parts) = self, parts.count > StreamCalls.mostParts, !isSecure else { return size }
+        func offered(of size: Int) -> Int {
+            guard case .parts(let parts) = self, parts.count > StreamCalls.mostParts else { return size }
             return parts.prefix(StreamCalls.mostParts).reduce(0) { $0 + $1.count }
         }
 
-        fileprivate func send(_ number: Int32) -> SystemResult<Int> {
+        func send(_ number: Int32) -> SystemResult<Int> {
             switch self {
             case .array(let array), .taken(let array): array.withUnsafeBytes { StreamCalls.send(number, $0) }
             case .borrowed(let bytes): StreamCalls.send(number, bytes)
@@ -113,8 +113,7 @@ extension StreamDriver {
             case outcome(SendOutcome)
         }
         let size = source.count
-        if let local, let failure = local.refusal(of: source, size) { return .failed(failure) }
-        if cipher != nil, case .urgent = source { return .failed(.system(.operationNotSupported, .send)) }
+        if !isPlain, let failure = refusal(of: source, size) { return .failed(failure) }
         let admission: Admission = withState { state in
             if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
             if let framer = state.framer, !isFramed { return .frame(framer) }
@@ -153,9 +152,8 @@ extension StreamDriver {
         _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?,
         _ isAwaited: Bool
     ) -> SendOutcome {
-        let offered = source.offered(of: size, isSecure: cipher != nil)
-        let result = cipher.map { source.send(number, through: $0) } ?? source.send(number)
-        let begun = cipher?.begunCount ?? 0
+        let (result, offered, begun) =
+            isPlain ? (source.send(number), source.offered(of: size), 0) : sendSpecially(source, size, number)
         var endings = StreamState.Endings()
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = withState { state in
             _ = state.descriptor.giveBack()
@@ -227,8 +225,10 @@ extension StreamDriver {
             }
         }
         guard let admitted else { return 0 }
-        let result = cipher.map { $0.send(admitted.number, bytes) } ?? StreamCalls.send(admitted.number, bytes)
-        let begun = cipher?.begunCount ?? 0
+        let (result, _, begun) =
+            isPlain
+            ? (StreamCalls.send(admitted.number, bytes), 0, 0)
+            : sendSpecially(.borrowed(bytes), bytes.count, admitted.number)
         var endings = StreamState.Endings()
         let (count, didClear, mustTurn) = withState { state in
             _ = state.descriptor.giveBack()
@@ -330,7 +330,7 @@ extension StreamDriver {
     // MARK: On the loop
 
     private func send(_ number: Int32, _ bytes: UnsafeRawBufferPointer) -> SystemResult<Int> {
-        cipher?.send(number, bytes) ?? StreamCalls.send(number, bytes)
+        isPlain ? StreamCalls.send(number, bytes) : sendSpecially(.borrowed(bytes), bytes.count, number).result
     }
 
     /// Writes from the queue.
@@ -367,7 +367,7 @@ extension StreamDriver {
                     ?? file.send(count, from: offset, to: number)
             }
         }
-        let begun = cipher?.begunCount ?? 0
+        let begun = isPlain ? 0 : cipher?.begunCount ?? 0
         let (endings, didClear) = withState { state in
             var endings = StreamState.Endings()
             let count = (try? result.get()) ?? 0

@@ -23,13 +23,18 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
     nonisolated(unsafe) package var isLeftOver = false
+    // Neither local nor secure: what goes through it is recv(2) and send(2). Set before the socket is open, and not changed
+    // again; among these, because it fits in, and each message touches them.
+    @exclusivity(unchecked) nonisolated(unsafe) private(set) var isPlain: Bool
     nonisolated(unsafe) var connector: Connector?
     /// The peer's address. Computed: other modules' reads of a stored property are checked for exclusive access.
     package var peer: SocketAddress { fixedPeer }
     // Set before the socket is open, and not changed again.
     @exclusivity(unchecked) nonisolated(unsafe) var fixedPeer = SocketAddress.none
     /// What a secure connection has beside. Set before the socket is open, and not changed again.
-    @exclusivity(unchecked) nonisolated(unsafe) var security: StreamSecurity?
+    @exclusivity(unchecked) nonisolated(unsafe) var security: StreamSecurity? {
+        didSet { isPlain = false }
+    }
     // Set before the serving task makes its first call.
     @exclusivity(unchecked) nonisolated(unsafe) package var servingTask = ServingTask.none
 
@@ -55,6 +60,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
         self.group = group
         self.listener = listener
         self.local = local
+        isPlain = local == nil
         observed = if let listener { listener.observed?.another() } else { group.observe() }
         loop = chosen ?? group.next()
         guard let local else { return }
