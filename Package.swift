@@ -10,10 +10,10 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-func example(_ name: String) -> Target {
+func example(_ name: String, and dependencies: Target.Dependency...) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["HarmonySocket", "ExampleSupport"],
+        dependencies: ["HarmonySocket", "ExampleSupport"] + dependencies,
         path: "Examples/\(name)",
         swiftSettings: settings
     )
@@ -46,7 +46,10 @@ let package = Package(
         example("udp-meter"),
         example("chat-server"),
         example("line-server"),
-        example("http-get"),
+        example("http-get", and: "HarmonyTLS"),
+        example("tls-client", and: "HarmonyTLS"),
+        example("tls-echo-server", and: "HarmonyTLS"),
+        example("starttls-chat", and: "HarmonyTLS"),
         example("port-forwarder"),
         example("file-send"),
         example("file-receive"),

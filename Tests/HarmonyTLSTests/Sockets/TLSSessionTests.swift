@@ -31,9 +31,26 @@ struct TLSSessionTests {
         #expect(!first.isResumed)
         let session = try #require(first.session)
         #expect("\(session)" == "a session with localhost")
-        let second = try await TLSSessionTests.connect(port: port) { $0.session = session }
+        let stored = try #require(TLSSession(data: session.data))
+        #expect(stored == session)
+        let second = try await TLSSessionTests.connect(port: port) { $0.session = stored }
         #expect(second.isResumed)
         #expect(second.session != nil)
+        await server.close()
+    }
+
+    @Test("What is no session, or half of one, is none")
+    func data_thatIsNoSession_isRefused() async throws {
+        let (server, port) = try await TLSSessionTests.makeGreetingServer()
+        let data = try #require(try await TLSSessionTests.connect(port: port).session).data
+        for count in stride(from: 0, to: data.count, by: 13) {
+            // Cut at the bounds of a field it may read, but then there is nothing in it that could be resumed.
+            guard let session = TLSSession(data: Array(data[..<count])) else { continue }
+            _ = try await TLSSessionTests.connect(port: port) { $0.session = session }
+        }
+        var changed = data
+        changed[0] = 9
+        #expect(TLSSession(data: changed) == nil)
         await server.close()
     }
 
