@@ -10,10 +10,10 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-func example(_ name: String) -> Target {
+func example(_ name: String, and dependencies: Target.Dependency...) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["HarmonySocket", "ExampleSupport"],
+        dependencies: ["HarmonySocket", "ExampleSupport"] + dependencies,
         path: "Examples/\(name)",
         swiftSettings: settings
     )
@@ -23,12 +23,18 @@ let package = Package(
     name: "HarmonySocket",
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
-        .library(name: "HarmonySocket", targets: ["HarmonySocket"])
+        .library(name: "HarmonySocket", targets: ["HarmonySocket"]),
+        // The only product that needs more than the toolchain: the system's OpenSSL 3.
+        .library(name: "HarmonyTLS", targets: ["HarmonyTLS"]),
     ],
     targets: [
         .target(name: "CSocketShims"),
         .target(name: "SocketCore", dependencies: ["CSocketShims"], swiftSettings: settings),
         .target(name: "HarmonySocket", dependencies: ["SocketCore"], swiftSettings: settings),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .target(
+            name: "HarmonyTLS", dependencies: ["HarmonySocket", "SocketCore", "COpenSSL"], swiftSettings: settings),
         .target(
             name: "ExampleSupport", dependencies: ["HarmonySocket"], path: "Examples/Support",
             swiftSettings: settings),
@@ -40,7 +46,10 @@ let package = Package(
         example("udp-meter"),
         example("chat-server"),
         example("line-server"),
-        example("http-get"),
+        example("http-get", and: "HarmonyTLS"),
+        example("tls-client", and: "HarmonyTLS"),
+        example("tls-echo-server", and: "HarmonyTLS"),
+        example("starttls-chat", and: "HarmonyTLS"),
         example("port-forwarder"),
         example("file-send"),
         example("file-receive"),
@@ -50,6 +59,8 @@ let package = Package(
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),
+        .testTarget(
+            name: "HarmonyTLSTests", dependencies: ["HarmonyTLS"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

@@ -72,13 +72,21 @@ func writeError(_ text: String) { _ = writeAll(Array(text.utf8), to: STDERR_FILE
 let errorsGoToTerminal = isatty(STDERR_FILENO) == 1
 
 /// A file on the disk, read or written from front to back. Its calls block; a disk is no peer.
-public final class DiskFile {
+public final class DiskFile: Sendable {
     private let number: Int32
-    private let path: String
+    /// Its path, for the descriptor of somebody else a text about it.
+    public let path: String
 
-    private init(_ path: String, _ flags: Int32) throws(FileProblem) {
+    private init(_ path: String, _ flags: Int32, mode: mode_t = 0o666) throws(FileProblem) {
         self.path = path
-        number = open(path, flags | O_CLOEXEC, 0o666)
+        number = open(path, flags | O_CLOEXEC, mode)
+        if number < 0 { throw FileProblem(path) }
+    }
+
+    private init(temporary template: String) throws(FileProblem) {
+        var bytes = Array(template.utf8CString)
+        number = mkstemp(&bytes)
+        path = bytes.withUnsafeBufferPointer { String(decoding: $0.dropLast().map(UInt8.init), as: UTF8.self) }
         if number < 0 { throw FileProblem(path) }
     }
 
@@ -97,6 +105,22 @@ public final class DiskFile {
     /// Makes a file, or empties the one that there is.
     public static func writing(_ path: String) throws(FileProblem) -> DiskFile {
         try DiskFile(path, O_WRONLY | O_CREAT | O_TRUNC)
+    }
+
+    /// Makes a file that nobody else may read, or empties the one that there is.
+    public static func writingSecrets(_ path: String) throws(FileProblem) -> DiskFile {
+        try DiskFile(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+    }
+
+    /// Opens a file to add to it; makes one that nobody else may read when there is none.
+    public static func appendingSecrets(_ path: String) throws(FileProblem) -> DiskFile {
+        try DiskFile(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+    }
+
+    /// Makes a file with a name of its own where temporary files are. It stays there.
+    public static func temporary(_ prefix: String) throws(FileProblem) -> DiskFile {
+        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        return try DiskFile(temporary: "\(folder)/\(prefix)-XXXXXX")
     }
 
     deinit { close(number) }

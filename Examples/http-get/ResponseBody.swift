@@ -13,7 +13,7 @@ struct ResponseBody {
     }
 
     private static let lineEnd = Array("\r\n".utf8)
-    let socket: TCPSocket
+    let socket: any StreamSocket
     let timeout: Duration
 
     /// Hands every byte to `output`. A slow output slows the server down.

@@ -7,7 +7,7 @@ struct ResponseHead {
     private let lines: [String]
 
     /// Reads it, up to the empty line and no further.
-    init(from socket: TCPSocket, timeout: Duration) async throws {
+    init(from socket: any StreamSocket, timeout: Duration) async throws {
         guard let bytes = try await socket.receive(until: "\r\n\r\n", timeout: timeout) else {
             throw BadResponse("the server ended without an answer")
         }

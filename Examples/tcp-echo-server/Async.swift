@@ -2,7 +2,7 @@ import HarmonySocket
 
 // A task for each client, on the thread that serves its connection. When it returns the connection closes, after
 // everything that was sent; when it throws too, and the server's `error` event tells.
-func serveWithTasks(_ server: TCPSocketServer, _ mode: Mode) async throws {
+func serveWithTasks(_ server: Server, _ mode: Mode) async throws {
     switch mode {
     case .echo:
         try await server.serve { client in
@@ -21,6 +21,6 @@ func serveWithTasks(_ server: TCPSocketServer, _ mode: Mode) async throws {
     }
 }
 
-private func discard(from client: TCPSocketConnection) async throws {
+private func discard(from client: Connection) async throws {
     for try await _ in client.messages {}
 }

@@ -1,7 +1,7 @@
 import HarmonySocket
 
 // Completion handlers: each step starts the next one, so a client that does not read is not read from.
-func serveWithCallbacks(_ server: TCPSocketServer, _ mode: Mode) {
+func serveWithCallbacks(_ server: Server, _ mode: Mode) {
     server.on(.connect) { client in
         switch mode {
         case .echo:
@@ -15,7 +15,7 @@ func serveWithCallbacks(_ server: TCPSocketServer, _ mode: Mode) {
     }
 }
 
-private func echo(to client: TCPSocketConnection) {
+private func echo(to client: Connection) {
     client.receive { result in
         // The end of input, or an error: a reset by the client is normal.
         guard case .success(let message?) = result else { return client.close { _ in } }
@@ -25,14 +25,14 @@ private func echo(to client: TCPSocketConnection) {
     }
 }
 
-private func discard(from client: TCPSocketConnection) {
+private func discard(from client: Connection) {
     client.receive { result in
         guard case .success(.some) = result else { return client.close { _ in } }
         discard(from: client)
     }
 }
 
-private func generate(for client: TCPSocketConnection) {
+private func generate(for client: Connection) {
     client.send(Characters.lines) { result in
         if case .success = result { generate(for: client) }
     }

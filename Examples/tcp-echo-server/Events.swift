@@ -2,7 +2,7 @@ import HarmonySocket
 
 // Listeners: told of each thing that happens. When a client ends its direction its connection closes by itself, after
 // everything that was sent.
-func serveWithEvents(_ server: TCPSocketServer, _ mode: Mode) {
+func serveWithEvents(_ server: Server, _ mode: Mode) {
     server.on(.connect) { client in
         switch mode {
         case .echo:
@@ -16,7 +16,7 @@ func serveWithEvents(_ server: TCPSocketServer, _ mode: Mode) {
     }
 }
 
-private func echo(to client: TCPSocketConnection) {
+private func echo(to client: Connection) {
     client.on(.message) { message in
         guard !client.write(message.message) else { return }
         // The client sends and does not read. So neither do we: what it sends waits on its side of the network. When it
@@ -26,7 +26,7 @@ private func echo(to client: TCPSocketConnection) {
     }
 }
 
-private func generate(for client: TCPSocketConnection) {
+private func generate(for client: Connection) {
     // The next lines when the kernel has taken these: as fast as the client reads. Fails when the client is gone.
     client.send(Characters.lines) { result in
         if case .success = result { generate(for: client) }

@@ -1,6 +1,10 @@
 import ExampleSupport
 import HarmonySocket
 
+// The files of the styles serve TLS as well, in tls-echo-server, which has other types for these names.
+typealias Server = TCPSocketServer
+typealias Connection = TCPSocketConnection
+
 enum Style: String, CaseIterable { case async, callback, events }
 enum Mode: String, CaseIterable { case echo, discard, chargen }
 

@@ -72,6 +72,10 @@ void csocket_will_read(int descriptor, int64_t offset, int64_t count) {
 #endif
 }
 
+ssize_t csocket_read_file(int file, void *bytes, size_t count, int64_t offset) {
+    return outcome(pread(file, bytes, count, offset));
+}
+
 ssize_t csocket_copy_file(int socket, int file, int64_t offset, size_t count) {
     void *bytes = csocket_scratch();
     ssize_t there;

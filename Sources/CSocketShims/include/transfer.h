@@ -23,6 +23,9 @@ int csocket_file_size(int descriptor, int64_t *size);
 // Says that the file will be read from front to back, so that the system reads ahead.
 void csocket_will_read(int descriptor, int64_t offset, int64_t count);
 
+// pread(2).
+ssize_t csocket_read_file(int file, void *bytes, size_t count, int64_t offset);
+
 // sendfile(2): how many of `count` bytes from `offset` on the socket took, at least one; 0 when the file ends at
 // `offset`. For files, and on systems, that cannot, the same by reading and sending.
 ssize_t csocket_send_file(int socket, int file, int64_t offset, size_t count);

@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// An address and a port, as OpenHarmony's NetAddress.
 ///
@@ -51,12 +51,12 @@ extension AddressFamily {
 }
 
 extension NetAddress {
-    init(_ core: SocketAddress) {
+    package init(_ core: SocketAddress) {
         self.init(core.host, port: Int(core.port), family: AddressFamily(core.family))
     }
 
     /// The literal as bytes. `localhost` is the loopback address of the family.
-    func literal() throws(Failure) -> SocketAddress {
+    package func literal() throws(Failure) -> SocketAddress {
         guard case .address(let address) = try target() else {
             throw .invalidArgument(.init("address", "\"\(address)\" is not an IP address"))
         }

@@ -35,6 +35,7 @@ extension SocketError: CustomStringConvertible {
         case .option(let option, let error): SocketError.text(of: error, option)
         case .optionTooLate(let option): "\(option.rawValue): can only be set before bind, listen and connect"
         case .handler(let thrown): "the handler threw \(thrown)"
+        case .cipher(let failure, _, _): failure.reason
         case .connect(let attempts): SocketError.text(of: attempts)
         case .lookUpTimedOut(let name, let attempts):
             "timed out while \(name) was looked up"
@@ -74,6 +75,8 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
     case listen
     /// Taking a connection.
     case accept
+    /// Making a connection secure.
+    case handshake = "TLS handshake"
     /// Sending bytes or a datagram.
     case send
     /// Receiving bytes or a datagram.
@@ -123,6 +126,12 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
         case .connect, .lookUpTimedOut, .unknownHost, .resolver: self = .connect
         case .option, .optionTooLate: self = .setOptions
         case .handler: self = .serve
+        case .cipher(let failure, _, _):
+            switch failure.kind {
+            case .handshake, .verification, .timeout, .unconnected: self = .handshake
+            case .receiving, .truncation: self = .receive
+            case .sending: self = .send
+            }
         case .system(_, let call, _, _):
             switch call {
             case .accept: self = .accept
@@ -142,6 +151,7 @@ public enum SocketOperation: String, Sendable, Hashable, CaseIterable {
         switch self {
         case .connect, .send: "to"
         case .receive: "from"
+        case .handshake: "with"
         case .resolve: "of"
         default: "on"
         }

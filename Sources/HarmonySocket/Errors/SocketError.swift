@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// Why an operation of a socket failed: what was tried, on which address, and what the system answered.
 ///
@@ -60,6 +60,12 @@ public struct SocketError: Error, Sendable {
         case tooManyOpenFiles
         /// Descriptors came with a message of a local socket that there was no room for; they are closed.
         case descriptorsLost
+        /// TLS failed: the handshake, or a record that came; `message` has the reason.
+        case tlsFailed
+        /// The peer's certificate was not accepted; `message` says which one of its chain, and why.
+        case certificateRejected
+        /// The connection ended without TLS having said so: somebody may have cut off what was to come.
+        case truncated
         /// A handler of `serve` threw an error of its own.
         case handlerFailed
         /// The system, or this kind of socket, does not have what was asked for; of an option, `field` is the name.
@@ -83,7 +89,7 @@ public struct SocketError: Error, Sendable {
     // One reference, so that throwing and returning it costs no more than any pointer.
     private let storage: Storage
 
-    init(_ failure: Failure, _ operation: SocketOperation, _ address: String? = nil) {
+    package init(_ failure: Failure, _ operation: SocketOperation, _ address: String? = nil) {
         storage = Storage(failure, operation, address)
     }
 
@@ -121,6 +127,7 @@ public struct SocketError: Error, Sendable {
         case .resolver: .lookupFailed
         case .handler: .handlerFailed
         case .optionTooLate: .invalidState
+        case .cipher(let failure, _, _): Kind(failure)
         case .system, .option, .membership, .connect: systemError.map(\.kind) ?? .system
         }
     }
@@ -161,7 +168,7 @@ public struct SocketError: Error, Sendable {
     private var progress: (sent: Int, remaining: Int) {
         switch failure {
         case .aborted(let sent, let remaining), .cancelled(let sent, let remaining),
-            .timedOut(let sent, let remaining), .fileCut(let sent, let remaining),
+            .timedOut(let sent, let remaining), .fileCut(let sent, let remaining), .cipher(_, let sent, let remaining),
             .system(_, _, let sent, let remaining):
             (sent, remaining)
         default: (0, 0)
@@ -182,6 +189,18 @@ public struct SocketError: Error, Sendable {
         switch failure {
         case .connect(let attempts), .lookUpTimedOut(_, let attempts): attempts.map(ConnectAttemptInfo.init)
         default: []
+        }
+    }
+}
+
+extension SocketError.Kind {
+    fileprivate init(_ failure: CipherFailure) {
+        switch failure.kind {
+        case .handshake, .receiving, .sending: self = .tlsFailed
+        case .verification: self = .certificateRejected
+        case .truncation: self = .truncated
+        case .timeout: self = .timedOut
+        case .unconnected: self = .notConnected
         }
     }
 }

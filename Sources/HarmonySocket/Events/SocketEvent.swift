@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// The name of an event of `Socket` whose listeners receive a `Payload`.
 ///
@@ -6,13 +6,13 @@ internal import SocketCore
 /// somewhere else (`deliver(on:)`). They may call anything, `on`, `off` and `close` included.
 public struct SocketEvent<Socket, Payload>: Sendable {
     /// A listener of the engine's events that calls a listener of this one's payload.
-    typealias Binding = @Sendable (@escaping @Sendable (Payload) -> Void) -> @Sendable (EngineEvent) -> Void
+    package typealias Binding = @Sendable (@escaping @Sendable (Payload) -> Void) -> @Sendable (EngineEvent) -> Void
 
     let kind: EventKind
     // Made where the payload's type is known, so that no event pays for generic code.
     let bind: Binding
 
-    init(_ kind: EventKind, bind: @escaping Binding) {
+    package init(_ kind: EventKind, bind: @escaping Binding) {
         self.kind = kind
         self.bind = bind
     }
@@ -31,7 +31,7 @@ public struct SocketListener: Sendable, Hashable {
 }
 
 extension SocketEvent where Payload == Void {
-    init(_ kind: EventKind) {
+    package init(_ kind: EventKind) {
         self.init(kind) { listener in { _ in listener(()) } }
     }
 }

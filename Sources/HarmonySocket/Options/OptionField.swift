@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// One field of an options struct that the kernel keeps: its range, and how it is told to the kernel and read back.
 struct OptionField<Options: Sendable>: Sendable {
@@ -88,9 +88,9 @@ extension KernelOptions {
 }
 
 /// Checks that TCP and UDP options share.
-enum OptionCheck {
+package enum OptionCheck {
     /// A time-out, if there is one.
-    static func timeout(_ value: Duration?, _ field: String) throws(Failure) {
+    package static func timeout(_ value: Duration?, _ field: String) throws(Failure) {
         guard let value, value < .zero else { return }
         throw .invalidArgument(.init(field, "\(value) is negative"))
     }

@@ -1,8 +1,8 @@
 internal import Synchronization
 
 /// Tells the connections of this process apart, whatever they are.
-enum ClientIds {
+package enum ClientIds {
     private static let last = Atomic<Int>(0)
 
-    static func next() -> Int { last.wrappingAdd(1, ordering: .relaxed).newValue }
+    package static func next() -> Int { last.wrappingAdd(1, ordering: .relaxed).newValue }
 }

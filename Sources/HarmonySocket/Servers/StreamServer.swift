@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// What all servers can do that accept connections: hand them out, limit them, end.
 ///
@@ -23,10 +23,10 @@ public protocol StreamServerConnection: StreamSocket {
 
 /// The engine's part of a server. Opaque.
 public struct ServerHandle: Sendable {
-    let driver: ListenerDriver
+    package let driver: ListenerDriver
 
     /// A server that does not listen yet. `localKind`: of a local one, what its connections are.
-    init<Connection: StreamServerConnection>(
+    package init<Connection: StreamServerConnection>(
         _ group: SocketEventLoopGroup, localKind: SocketCalls.Kind? = nil, for type: Connection.Type
     ) {
         driver = ListenerDriver(group: group.core, localKind: localKind) {
@@ -45,9 +45,9 @@ public struct ServerHandle: Sendable {
 }
 
 extension StreamServer {
-    var driver: ListenerDriver { server.driver }
+    package var driver: ListenerDriver { server.driver }
 
-    func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
+    package func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
         SocketError(failure, operation, driver.localAddress?.description)
     }
 }

@@ -1,9 +1,9 @@
-internal import SocketCore
+package import SocketCore
 
 /// What all stream sockets can do: send, receive, tell of events, end.
 ///
-/// `TCPSocket`, `TCPSocketConnection`, `LocalSocket` and `LocalSocketConnection` are stream sockets. One object serves all three styles at once: async calls,
-/// calls with a completion handler, and listeners.
+/// `TCPSocket`, `LocalSocket`, their connections, and the sockets of HarmonyTLS are stream sockets. One object serves all
+/// three styles at once: async calls, calls with a completion handler, and listeners.
 ///
 /// Any thread may call anything at any time. A socket with a listener, or with a call under way, stays alive until it
 /// closes; without either it closes when its last reference goes.
@@ -14,10 +14,13 @@ public protocol StreamSocket: KernelSocket {
 
 /// The engine's part of a stream socket. Opaque.
 public struct StreamHandle: Sendable {
-    let driver: StreamDriver
+    package let driver: StreamDriver
+
+    /// For other products.
+    package init(driver: StreamDriver) { self.driver = driver }
 
     /// The failure of an operation on this socket, with the peer's address.
-    func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
+    package func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
         SocketError(failure, operation, driver.peerAddress?.description)
     }
 

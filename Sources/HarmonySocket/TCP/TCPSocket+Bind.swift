@@ -17,20 +17,31 @@ extension TCPSocket {
     /// ## Events
     /// `listening`, before this call returns.
     public func bind(_ address: NetAddress) async throws(SocketError) {
-        try bindNow(address)
-        await stream.driver.emit(.listening)
+        try await stream.bind(address)
     }
 
     /// Gives the socket a local address; as the async form.
     public func bind(_ address: NetAddress, completion: @escaping @Sendable (Result<Void, SocketError>) -> Void) {
+        stream.bind(address, completion: completion)
+    }
+}
+
+// What all sockets share that have an IP address of their own choice.
+extension StreamHandle {
+    package func bind(_ address: NetAddress) async throws(SocketError) {
+        try bindNow(address)
+        await driver.emit(.listening)
+    }
+
+    package func bind(_ address: NetAddress, completion: @escaping @Sendable (Result<Void, SocketError>) -> Void) {
         let result = Result { () throws(SocketError) in try bindNow(address) }
-        if case .success = result { stream.driver.post(.listening) }
-        stream.driver.complete { completion(result) }
+        if case .success = result { driver.post(.listening) }
+        driver.complete { completion(result) }
     }
 
     private func bindNow(_ address: NetAddress) throws(SocketError) {
         do throws(Failure) {
-            try stream.driver.bind(to: try address.literal())
+            try driver.bind(to: try address.literal())
         } catch {
             throw SocketError(error, .bind, address.description)
         }

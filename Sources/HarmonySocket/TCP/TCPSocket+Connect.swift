@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 extension TCPSocket {
     /// Connects to an address or a host name.
@@ -85,7 +85,7 @@ extension TCPSocket {
 
 extension NetAddress {
     /// Where to connect to; port 0 is nowhere.
-    func connectTarget(_ resolver: any SocketResolver) throws(Failure) -> ConnectTarget {
+    package func connectTarget(_ resolver: any SocketResolver) throws(Failure) -> ConnectTarget {
         let target = try target(resolver.nameResolver)
         if port == 0 { throw .invalidArgument(.init("port", "nobody can be reached at port 0")) }
         return target

@@ -48,6 +48,8 @@ package indirect enum Failure: Error, Sendable, Hashable {
     case handler(String)
     /// No attempt to connect succeeded. Never empty.
     case connect([ConnectAttempt])
+    /// TLS says no. `sent` of a send's bytes had gone out.
+    case cipher(CipherFailure, sent: Int = 0, remaining: Int = 0)
     /// Time ran out while the name was looked up; what was tried until then.
     case lookUpTimedOut(name: String, [ConnectAttempt])
 
@@ -60,6 +62,8 @@ package indirect enum Failure: Error, Sendable, Hashable {
         case busy = "a send, receive, finish or relay of the socket is under way"
         case notBound = "the socket has no address yet; bind, listen or connect first"
         case taken = "connections go to the connect listener or to serve"
+        case noCertificate = "no certificate was shown"
+        case secure = "the connection is secure, and nobody else could go on with it"
     }
 
     /// A rejected value.

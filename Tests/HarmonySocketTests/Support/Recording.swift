@@ -31,7 +31,7 @@ struct TestedEnd: Sendable {
         socket = pair.tested(side)
         other = pair.other(side)
         record(socket, in: log)
-        if recordsMessages { HarmonySocketTests.recordMessages(socket, in: log) }
+        if recordsMessages { recordMessages(socket, in: log) }
     }
 
     /// Checks what was told, once the loop has nothing more to tell.

@@ -72,7 +72,8 @@ extension ListenerDriver {
                 return nil
             case .turn(let turn, let number):
                 switch accept(number, turn, isForCaller: true) {
-                case .success(let connection): return connection
+                case .success(let connection?): return connection
+                case .success(nil): break
                 case .failure(let error): mayLookUnasked = mayLookUnasked && AcceptMachine.Outcome(error) == .lost
                 }
             }

@@ -74,7 +74,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
                 loop.yieldTurn(self)
                 return
             case .register(let number): register(number)
-            case .release(let number, let takers, let inHand): release(number, takers, inHand)
+            case .release(let number, let takers, let unclaimed): release(number, takers, unclaimed)
             case .surrender: surrender()
             case .deliver(let delivery): tell { delivery.perform() }
             case .introduce(let connection, let listeners): introduce(connection, to: listeners)
@@ -107,7 +107,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         }
     }
 
-    private func release(_ number: Int32?, _ takers: [ListenerState.Taker], _ inHand: StreamDriver?) {
+    private func release(_ number: Int32?, _ takers: [ListenerState.Taker], _ unclaimed: [StreamDriver]) {
         if let token { loop.deregister(number, token) }
         token = nil
         if let timer { loop.cancelTimer(timer) }
@@ -123,7 +123,7 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         }
         if isDetached { surrender() }
         // As those in the backlog fare.
-        inHand?.end(.reset)
+        for connection in unclaimed { connection.end(.reset) }
         for taker in takers { taker(.failure(.aborted())) }
         for waiter in closers { waiter.resume() }
     }
@@ -186,19 +186,27 @@ package final class ListenerDriver: LoopClient, SocketDriver {
     }
 
     /// Accepts a connection: for a caller on any thread, to whom `number` was lent; or, on the loop, to have it in hand.
-    func accept(_ number: Int32, _ turn: AcceptMachine.Turn, isForCaller: Bool) -> SystemResult<StreamDriver> {
+    /// Nil: it must become secure first, and the loop hands it out then.
+    func accept(_ number: Int32, _ turn: AcceptMachine.Turn, isForCaller: Bool) -> SystemResult<StreamDriver?> {
         var peer = SocketAddress.none
         switch SocketCalls.accept(number, from: &peer) {
         case .success(let descriptor):
-            let settings = state.withLock { $0.connectionSettings }
+            let (settings, security) = state.withLock { ($0.connectionSettings, $0.security) }
+            if let security {
+                secure(descriptor, peer, settings, security) { connection in
+                    finish(turn, connection == nil ? .lost : .connection, isLent: isForCaller) { state in
+                        connection.map { state.add($0) } ?? false
+                    }
+                }
+                return .success(nil)
+            }
             let connection = StreamDriver(
                 group: group, adopting: descriptor, peer: peer, settings: settings, listener: self,
                 local: localKind.map(LocalStream.init))
             if let observed { connection.tellOpened(.accepted(by: observed.number)) }
-            var isLate = false
-            finish(turn, .connection, isLent: isForCaller) { state in
-                isLate = state.add(connection)
+            let isLate = finish(turn, .connection, isLent: isForCaller) { state in
                 if !isForCaller { state.inHand = connection }
+                return state.add(connection)
             }
             if isLate { connection.end(.reset) }
             return .success(connection)
@@ -208,19 +216,22 @@ package final class ListenerDriver: LoopClient, SocketDriver {
         }
     }
 
+    /// A turn is over. Returns what `note` did.
+    @discardableResult
     private func finish(
         _ turn: AcceptMachine.Turn, _ outcome: AcceptMachine.Outcome, _ error: SystemError? = nil, isLent: Bool = false,
-        _ note: (inout ListenerState) -> Void = { _ in }
-    ) {
-        let (didClear, event, mustTurn) = state.withLock { state in
+        _ note: (inout ListenerState) -> Bool = { _ in false }
+    ) -> Bool {
+        let (noted, didClear, event, mustTurn) = state.withLock { state in
             if isLent { _ = state.descriptor.giveBack() }
-            note(&state)
+            let noted = note(&state)
             let (didClear, event) = state.finish(turn, outcome, error)
-            return (didClear, event, state.mustTurn)
+            return (noted, didClear, event, state.mustTurn)
         }
         if let observed, let event { tell(observed, event) }
         if didClear { rearm() }
         if mustTurn { requestTurn() }
+        return noted
     }
 
     /// A connection has ended, and its descriptor is given back.

@@ -12,8 +12,8 @@ struct ListenerState: ~Copyable {
     enum Step: Sendable {
         case nothing
         case register(Int32)
-        /// The takers get no connection any more, and a connection in hand gets no taker.
-        case release(Int32?, [Taker], StreamDriver?)
+        /// The takers get no connection any more, and these connections get no taker.
+        case release(Int32?, [Taker], [StreamDriver])
         /// The last user has given the descriptor back that is to be detached.
         case surrender
         case deliver(Outbox.Delivery)
@@ -44,6 +44,12 @@ struct ListenerState: ~Copyable {
     /// Accepted by the loop, and not given to anybody yet: only then is it decided who gets it, so that nobody who leaves
     /// takes it along.
     var inHand: StreamDriver?
+    /// What makes connections secure before anybody gets them; nil: they are not.
+    var security: (any CipherSource)?
+    /// Those that are being made secure, how many at a time, and those that are secure and nobody's yet.
+    var handshakes: [ObjectIdentifier: StreamDriver] = [:]
+    var handshakeLimit = 1024
+    var secured = Ring<StreamDriver>()
     /// The connections that have not ended.
     var connections: Set<StreamDriver> = []
     var closers: [Waiter] = []
@@ -111,14 +117,29 @@ struct ListenerState: ~Copyable {
         isReleased = true
         pauseEnd = .never
         timer = .never
-        return .release(descriptor.number, takers.removeAll { _ in true }.map(\.waiter), inHand.take())
+        var unclaimed = Array(handshakes.values)
+        if let connection = inHand.take() { unclaimed.append(connection) }
+        while let connection = secured.popFirst() { unclaimed.append(connection) }
+        handshakes = [:]
+        return .release(descriptor.number, takers.removeAll { _ in true }.map(\.waiter), unclaimed)
     }
+
+    /// A handshake has ended. Returns whether its connection is wanted.
+    mutating func endHandshake(of connection: StreamDriver, isSecure: Bool) -> Bool {
+        // Gone from the table: the listener has been closed meanwhile.
+        guard handshakes.removeValue(forKey: ObjectIdentifier(connection)) != nil, isSecure else { return false }
+        secured.append(connection)
+        return true
+    }
+
+    private var mayBeginHandshake: Bool { security == nil || handshakes.count < handshakeLimit }
 
     private var isForListener: Bool {
         takers.isEmpty && !isTaken && outbox.hasListener(.connect) && outbox.isIdle
     }
 
     private mutating func handOverStep() -> Step? {
+        if inHand == nil { inHand = secured.popFirst() }
         if inHand == nil { return nil }
         if isForListener, let connection = inHand.take() {
             return .introduce(connection, to: outbox.beginTelling(.connect))
@@ -129,7 +150,7 @@ struct ListenerState: ~Copyable {
 
     private mutating func acceptStep(mayAccept: Bool) -> Step? {
         guard phase == .listening, inHand == nil, let number = descriptor.number, isForListener || !takers.isEmpty,
-            let turn = machine.takeTurn()
+            mayBeginHandshake, let turn = machine.takeTurn()
         else { return nil }
         guard mayAccept else {
             machine.relinquish(turn)
@@ -155,8 +176,8 @@ struct ListenerState: ~Copyable {
     /// What somebody can have at once, before whom nobody waits.
     mutating func attempt(isEager: Bool) -> Attempt {
         guard takers.isEmpty else { return .wait }
-        if let connection = inHand.take() { return .connection(connection) }
-        guard let turn = machine.admit(isEager: isEager) else { return .wait }
+        if let connection = inHand.take() ?? secured.popFirst() { return .connection(connection) }
+        guard mayBeginHandshake, let turn = machine.admit(isEager: isEager) else { return .wait }
         guard let number = descriptor.lend() else {
             machine.relinquish(turn)
             return .wait

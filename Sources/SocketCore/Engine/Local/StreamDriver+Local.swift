@@ -1,13 +1,20 @@
-// What is different about stream sockets that are local.
+// What is different about stream sockets that are local, or secure.
 extension StreamDriver {
     /// One read, whatever kind of socket it is.
     @inline(__always)
     func receive(_ number: Int32, into buffer: UnsafeMutableRawBufferPointer) -> SystemResult<Int> {
-        guard let local else { return StreamCalls.receive(number, into: buffer) }
-        return receive(number, into: buffer, as: local)
+        isPlain ? StreamCalls.receive(number, into: buffer) : receiveSpecially(number, into: buffer)
     }
 
     @inline(never)
+    private func receiveSpecially(
+        _ number: Int32, into buffer: UnsafeMutableRawBufferPointer
+    ) -> SystemResult<Int> {
+        if let local { return receive(number, into: buffer, as: local) }
+        if let cipher { return receive(number, into: buffer, through: cipher) }
+        return StreamCalls.receive(number, into: buffer)
+    }
+
     private func receive(
         _ number: Int32, into buffer: UnsafeMutableRawBufferPointer, as local: LocalStream
     ) -> SystemResult<Int> {
@@ -26,7 +33,7 @@ extension StreamDriver {
 
     /// Whether the end of input has come, without taking anything.
     func peek(_ number: Int32) -> SystemResult<Int> {
-        let result = StreamCalls.peek(number)
+        let result = cipher?.peek(number) ?? StreamCalls.peek(number)
         // An empty message before others is no end.
         if result == .success(0), local?.keepsBounds == true, (try? StreamCalls.unreadCount(number).get()) ?? 0 > 0 {
             return .success(1)

@@ -6,6 +6,11 @@ extension StreamDriver {
         observed.tell(event, descriptorNumber, peer: peer)
     }
 
+    /// The same of a connection that is still to become secure.
+    func tellAccepted(by listener: Int, _ number: Int32) {
+        observed?.tell(.accepted(by: listener), number, peer: peer)
+    }
+
     /// The socket is about to give its descriptor back. Before a connect there is nothing to tell.
     func tellClosed(_ observed: Observed, _ number: Int32?) {
         let (ending, failure, counts) = withState { ($0.ending, $0.life.failure, $0.counts) }

@@ -33,6 +33,8 @@ package struct LifecycleMachine: Sendable {
         case failed(Failure)
         /// The descriptor goes to somebody else, and the connection with it.
         case detach
+        /// The same, when what is under way has come to its end.
+        case handOver
     }
 
     package private(set) var phase = Phase.fresh
@@ -98,8 +100,17 @@ package struct LifecycleMachine: Sendable {
         switch (request, wanted) {
         case (nil, .flush): if phase < .flushing { request = .flush }
         case (nil, _), (.flush, .reset), (.flush, .failed): request = wanted
+        // Until it is taken up, the connection can end as any other.
+        case (.handOver, .flush), (.handOver, .reset), (.handOver, .failed): request = wanted
         default: break
         }
+    }
+
+    /// The connection is not to be handed over after all. False when it is too late for that.
+    package mutating func withdrawHandOver() -> Bool {
+        guard request == .handOver else { return false }
+        request = nil
+        return true
     }
 
     /// The loop takes up the request. After a flush request the phase is `flushing`, or nil is left to flush.
@@ -108,7 +119,7 @@ package struct LifecycleMachine: Sendable {
         switch taken {
         case .flush:
             phase = phase == .open ? .flushing : .closed
-        case .reset, .detach:
+        case .reset, .detach, .handOver:
             phase = .closed
         case .failed(let error):
             failure = error

@@ -2,10 +2,14 @@
 extension StreamDriver {
     /// Connects. When it returns, listeners of "connect" have been told; when it throws, the socket is closed, unless
     /// the call did not fit (`.alreadyConnected`, `.closed`), which changes nothing.
-    package func connect(to target: ConnectTarget, timeout: Duration?) async throws(Failure) {
+    ///
+    /// With a `cipher` the connection is made secure first, within the same time.
+    package func connect(
+        to target: ConnectTarget, timeout: Duration?, through cipher: (any StreamCipher)? = nil
+    ) async throws(Failure) {
         let ticket = withState { $0.nextTicket() }
         let failure = await Waiter.wait { waiter in
-            beginConnecting(to: target, timeout: timeout, ticket, waiter)
+            beginConnecting(to: target, timeout: timeout, cipher, ticket, waiter)
         } onCancel: { [self] in
             cancelConnecting(ticket)
         }
@@ -14,14 +18,16 @@ extension StreamDriver {
 
     /// The completion form.
     package func connect(
-        to target: ConnectTarget, timeout: Duration?, _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
+        to target: ConnectTarget, timeout: Duration?, through cipher: (any StreamCipher)? = nil,
+        _ body: @escaping @Sendable (Result<Void, Failure>) -> Void
     ) {
         let waiter = Waiter.handler { [self] failure in complete { body(Result(failure)) } }
-        beginConnecting(to: target, timeout: timeout, nil, waiter)
+        beginConnecting(to: target, timeout: timeout, cipher, nil, waiter)
     }
 
     private func beginConnecting(
-        to target: ConnectTarget, timeout: Duration?, _ ticket: Ticket?, _ waiter: Waiter
+        to target: ConnectTarget, timeout: Duration?, _ cipher: (any StreamCipher)?, _ ticket: Ticket?,
+        _ waiter: Waiter
     ) {
         let began = Instant.now
         let deadline = Instant.after(timeout)
@@ -41,11 +47,11 @@ extension StreamDriver {
             return waiter.resume(error)
         }
         observed?.tell(.connecting(reachable))
-        loop.execute { [self] in startConnector(to: reachable, began: began, deadline: deadline) }
+        loop.execute { [self] in startConnector(to: reachable, cipher, began: began, deadline: deadline) }
     }
 
     /// Ends the connect that has this ticket, and no other: a second call, which was refused, may be cancelled too.
-    private func cancelConnecting(_ ticket: Ticket) {
+    func cancelConnecting(_ ticket: Ticket) {
         let mustTurn = withState { state in
             guard let rare = state.rareIfAny, rare.connecting != nil, rare.connectTicket == ticket else { return false }
             state.life.close(.failed(.cancelled()))
@@ -54,7 +60,9 @@ extension StreamDriver {
         if mustTurn { requestTurn() }
     }
 
-    private func startConnector(to target: ConnectTarget, began: Instant, deadline: Instant) {
+    private func startConnector(
+        to target: ConnectTarget, _ cipher: (any StreamCipher)?, began: Instant, deadline: Instant
+    ) {
         // Closed or cancelled before it began: the turn that was asked for ends it.
         let (isWanted, isBound) = withState { state in
             (state.life.phase == .connecting && state.life.request == nil, state.life.isBound)
@@ -66,7 +74,7 @@ extension StreamDriver {
         ) { [self] family in
             makeDescriptor(family, bound: bound)
         } ended: { [self] outcome in
-            connectingEnded(outcome, began)
+            connectingEnded(outcome, cipher, began: began, deadline: deadline)
         }
         self.connector = connector
         // What bind() made serves the first attempt. Another thread may be setting options on it just now; then the
@@ -101,10 +109,20 @@ extension StreamDriver {
         return SocketCalls.open(family, local?.kind ?? .stream, options, bindTo: bound)
     }
 
-    private func connectingEnded(_ outcome: Connector.Outcome, _ began: Instant) {
+    private func connectingEnded(
+        _ outcome: Connector.Outcome, _ cipher: (any StreamCipher)?, began: Instant, deadline: Instant
+    ) {
         connector = nil
         switch outcome {
         case .success(let (connected, peer)):
+            if let cipher {
+                fixedPeer = peer
+                let descriptor = OwnedDescriptor(adopting: connected.number)
+                secure(descriptor, connected.token, StreamSecurity(cipher), deadline, watching: .now) { [self] number in
+                    observed?.tell(.connected(Instant.now.duration(since: began)), number, peer: peer)
+                }
+                return
+            }
             if open(connected, peer: peer) {
                 observed?.tell(.connected(Instant.now.duration(since: began)), connected.number, peer: peer)
                 break

@@ -58,6 +58,40 @@ extension StreamDriver {
         if let refusal { waiter.resume(refusal) } else { requestTurn() }
     }
 
+    /// Gives the descriptor to the caller, as `detach` does, but after what is under way. On the loop; `body` hears
+    /// there. Until then `withdrawHandOver` leaves the socket as it was.
+    func handOver(_ body: @escaping @Sendable (Result<Detached, Failure>) -> Void) {
+        let waiter = Waiter.handler { [self] failure in
+            body(
+                Result { () throws(Failure) in
+                    if let failure { throw failure }
+                    return try takeDetached()
+                })
+        }
+        let refusal: Failure? = withState { state in
+            if let refusal = state.refusalOfHandingOver() { return refusal }
+            _ = state.use()
+            state.life.close(.handOver)
+            state.rare.detachment = .wanted(waiter)
+            state.rare.wasPaused = state.isPaused
+            // What arrives from here on is for the next owner.
+            state.isPaused = true
+            return nil
+        }
+        if let refusal { waiter.resume(refusal) } else { requestTurn() }
+    }
+
+    /// Nobody wants the connection any more.
+    func withdrawHandOver() {
+        let withdrawn = withState { state in
+            guard state.life.withdrawHandOver() else { return nil as StreamState.Detachment? }
+            state.isPaused = state.rare.wasPaused
+            return state.rare.detachment.take()
+        }
+        requestTurn()
+        withExtendedLifetime(withdrawn) {}
+    }
+
     /// Hands over the descriptor, which nobody uses any more. On the loop.
     func surrender() {
         let waiter: Waiter? = withState { state in
@@ -83,11 +117,26 @@ extension StreamState {
     fileprivate mutating func refusalOfDetaching() -> Failure? {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
+        if rareIfAny?.cipher != nil { return .invalidState(.secure) }
         let isFinishing = write.isFinishing && !write.hasFinished
-        let isBusy =
-            read.isReading || !readers.isEmpty || !write.isFlushed || isFinishing
-            || rareIfAny.map { $0.relays > 0 } ?? false
-        return isBusy ? .invalidState(.busy) : nil
+        return isUnderWay() || isFinishing || hasRelays() ? .invalidState(.busy) : nil
+    }
+
+    private mutating func hasRelays() -> Bool { rareIfAny.map { $0.relays > 0 } ?? false }
+
+    /// Whether somebody reads or writes, or waits for it.
+    private mutating func isUnderWay() -> Bool { read.isReading || !readers.isEmpty || !write.isFlushed }
+
+    /// Whether the connection goes to somebody else, but what is under way comes before.
+    mutating func isFinishingForHandOver() -> Bool { life.request == .handOver && isUnderWay() }
+
+    /// Why the connection cannot be handed over; nil when it can, now or when what is under way has ended.
+    fileprivate mutating func refusalOfHandingOver() -> Failure? {
+        if life.isClosing { return .closed }
+        if life.phase != .open { return .notConnected }
+        if rareIfAny?.cipher != nil { return .invalidState(.secure) }
+        if write.isFinishing { return .invalidState(.finished) }
+        return hasRelays() ? .invalidState(.busy) : nil
     }
 
     fileprivate mutating func takeUnread() -> [UInt8] {

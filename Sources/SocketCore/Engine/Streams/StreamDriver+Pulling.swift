@@ -164,7 +164,7 @@ extension StreamDriver {
             if buffer != nil { return .filled(count, mustYield: mustYield) }
             return .bytes(arrival.bytes, mustYield: mustYield)
         case .failure(.wouldBlock): return isEager ? .failed(.timedOut()) : .wait(hasTurn: true)
-        case .failure(let error): return .failed(.system(error, .receive))
+        case .failure(let error): return .failed(failure(error, .receive))
         }
     }
 
@@ -211,7 +211,7 @@ extension StreamDriver {
             if case .failure(let error) = result {
                 if error == .wouldBlock { break }
                 endTurn(ahead)
-                return .failed(.system(error, .receive))
+                return .failed(failure(error, .receive))
             }
             turn = next
         }
@@ -354,7 +354,11 @@ extension StreamDriver {
 extension StreamState {
     /// Why a pull cannot be served now; nil when it can.
     fileprivate mutating func refusalOfReading(ignoresListeners: Bool) -> Failure? {
-        if life.isClosing { return life.endingFailure ?? (ignoresListeners ? .aborted() : .closed) }
+        if life.isClosing {
+            // Who has waited before is served before.
+            if ignoresListeners, life.request == .handOver { return nil }
+            return life.endingFailure ?? (ignoresListeners ? .aborted() : .closed)
+        }
         if life.phase != .open { return .notConnected }
         if !ignoresListeners, outbox.hasMessageListener { return .invalidState(.messageListenerExists) }
         return nil
@@ -388,7 +392,7 @@ extension StreamState {
         case .ended: noteExhaustion()
         case .wouldBlock: break
         case .failed:
-            if case .failure(let error) = result { life.close(.failed(.system(error, .receive))) }
+            if case .failure(let error) = result { life.close(.failed(failure(error, .receive))) }
         }
         return didClear
     }
@@ -420,7 +424,7 @@ extension StreamState {
         if let rare = rareIfAny, let outputError = rare.outputError, life.request == nil {
             // Neither direction is left.
             wasFailureReported = rare.wasOutputErrorReported
-            life.close(.failed(.system(outputError, .send)))
+            life.close(.failed(failure(outputError, .send)))
         }
     }
 }

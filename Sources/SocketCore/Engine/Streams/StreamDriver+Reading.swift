@@ -21,7 +21,7 @@ extension StreamDriver {
         switch received {
         case .success(0): result = .success(nil)
         case .success: result = .success(arrival.bytes)
-        case .failure(let error): result = .failure(.system(error, .receive))
+        case .failure(let error): result = .failure(failure(error, .receive))
         }
         countRead((try? received.get()) ?? 0)
         let (didClear, reader): (Bool, StreamState.Reader?) = withState { state in

@@ -26,12 +26,12 @@ extension StreamDriver {
         }
 
         /// How many of the bytes one call offers to the kernel.
-        fileprivate func offered(of size: Int) -> Int {
+        func offered(of size: Int) -> Int {
             guard case .parts(let parts) = self, parts.count > StreamCalls.mostParts else { return size }
             return parts.prefix(StreamCalls.mostParts).reduce(0) { $0 + $1.count }
         }
 
-        fileprivate func send(_ number: Int32) -> SystemResult<Int> {
+        func send(_ number: Int32) -> SystemResult<Int> {
             switch self {
             case .array(let array), .taken(let array): array.withUnsafeBytes { StreamCalls.send(number, $0) }
             case .borrowed(let bytes): StreamCalls.send(number, bytes)
@@ -64,7 +64,7 @@ extension StreamDriver {
         }
 
         /// Whole arrays at a time: a lazily joined collection would go byte by byte.
-        private static func join(_ parts: [[UInt8]], from start: Int) -> [UInt8] {
+        static func join(_ parts: [[UInt8]], from start: Int) -> [UInt8] {
             var joined: [UInt8] = []
             joined.reserveCapacity(parts.reduce(-start) { $0 + $1.count })
             var skipped = start
@@ -113,7 +113,7 @@ extension StreamDriver {
             case outcome(SendOutcome)
         }
         let size = source.count
-        if let local, let failure = local.refusal(of: source, size) { return .failed(failure) }
+        if !isPlain, let failure = refusal(of: source, size) { return .failed(failure) }
         let admission: Admission = withState { state in
             if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
             if let framer = state.framer, !isFramed { return .frame(framer) }
@@ -152,18 +152,18 @@ extension StreamDriver {
         _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?,
         _ isAwaited: Bool
     ) -> SendOutcome {
-        let offered = source.offered(of: size)
-        let result = source.send(number)
+        let (result, offered, begun) =
+            isPlain ? (source.send(number), source.offered(of: size), 0) : sendSpecially(source, size, number)
         var endings = StreamState.Endings()
         let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = withState { state in
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
             let failsAlone = state.failsAlone(result)
-            let didClear = state.write.wrote(count, of: failsAlone ? count : offered, tick: tick)
+            let didClear = state.write.wrote(count, of: failsAlone ? count : offered, tick: tick, begun: begun)
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
                 if !failsAlone { state.outputFailed(error, hasCaller: true, &endings) }
-                return (.failed(.system(error, .send, sent: 0, remaining: size)), didClear, true)
+                return (.failed(state.failure(error, .send, sent: 0, remaining: size)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
             if count == size {
@@ -225,16 +225,26 @@ extension StreamDriver {
             }
         }
         guard let admitted else { return 0 }
-        let result = StreamCalls.send(admitted.number, bytes)
+        let (result, _, begun) =
+            isPlain
+            ? (StreamCalls.send(admitted.number, bytes), 0, 0)
+            : sendSpecially(.borrowed(bytes), bytes.count, admitted.number)
         var endings = StreamState.Endings()
         let (count, didClear, mustTurn) = withState { state in
             _ = state.descriptor.giveBack()
-            let count = (try? result.get()) ?? 0
+            let sent = (try? result.get()) ?? 0
             let failsAlone = state.failsAlone(result)
-            let didClear = state.write.wrote(count, of: failsAlone ? count : bytes.count, tick: admitted.tick)
+            let didClear = state.write.wrote(
+                sent, of: failsAlone ? sent : bytes.count, tick: admitted.tick, begun: begun)
+            state.noteSent(sent)
+            // What has begun to go out is taken, and the rest of it goes out by itself.
+            let count = sent + begun
+            if begun > 0, !state.life.isClosed {
+                let record = [UInt8](bytes[sent..<count])
+                state.write.enqueue(WriteMachine.Remainder(bytes: record), ticket: state.nextTicket(), atFront: true)
+            }
             if count < bytes.count { state.write.missRoom() }
             if count > 0 { state.counts.messagesSent += 1 }
-            state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock, !failsAlone {
                 state.outputFailed(error, hasCaller: true, &endings)
             }
@@ -244,7 +254,7 @@ extension StreamDriver {
         endings.perform()
         if mustTurn { requestTurn() }
         if case .failure(let error) = result, error != .wouldBlock {
-            throw .system(error, .send, sent: 0, remaining: bytes.count)
+            throw failure(error, .send, sent: 0, remaining: bytes.count)
         }
         return count
     }
@@ -319,6 +329,10 @@ extension StreamDriver {
 
     // MARK: On the loop
 
+    private func send(_ number: Int32, _ bytes: UnsafeRawBufferPointer) -> SystemResult<Int> {
+        isPlain ? StreamCalls.send(number, bytes) : sendSpecially(.borrowed(bytes), bytes.count, number).result
+    }
+
     /// Writes from the queue.
     func flush(_ number: Int32) {
         let buffer = Scratch.buffer
@@ -331,14 +345,14 @@ extension StreamDriver {
         case .copied(let count, let started):
             total = count
             tick = started
-            result = StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            result = send(number, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         case .piece(let content, let offset, let count, let started):
             total = count
             tick = started
             switch content {
             case .bytes(let bytes):
                 result = bytes.withUnsafeBytes {
-                    StreamCalls.send(number, UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count]))
+                    send(number, UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count]))
                 }
             case .urgent(let byte): result = StreamCalls.sendUrgent(number, byte)
             case .accompanied(let bytes, let passed):
@@ -347,15 +361,20 @@ extension StreamDriver {
                     return offset == 0 ? LocalCalls.send(number, piece, with: passed) : StreamCalls.send(number, piece)
                 }
             case .pipe(let pipe): result = pipe.empty(into: number, upTo: count)
-            case .file(let file): (result, lack) = file.send(count, from: offset, to: number)
+            case .file(let file):
+                (result, lack) =
+                    cipher.map { file.send(count, from: offset, to: number, through: $0) }
+                    ?? file.send(count, from: offset, to: number)
             }
         }
+        let begun = isPlain ? 0 : cipher?.begunCount ?? 0
         let (endings, didClear) = withState { state in
             var endings = StreamState.Endings()
             let count = (try? result.get()) ?? 0
             if case .failure(let error) = result, state.failsAlone(result) { lack = .system(error, .send) }
             // What was not there, or is too long ever to be taken, was not refused for want of room.
-            let (ended, didClear) = state.write.endFlush(count, of: lack == nil ? total : count, tick: tick)
+            let (ended, didClear) = state.write.endFlush(
+                count, of: lack == nil ? total : count, tick: tick, begun: begun)
             for send in ended {
                 endings.add(state.endSender(send.ticket, nil))
             }
@@ -382,7 +401,7 @@ extension StreamState {
     mutating func refusalOfSending() -> Failure? {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
-        if let outputError = rareIfAny?.outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
+        if let outputError = rareIfAny?.outputError { return failure(outputError, .send) }
         return nil
     }
 
@@ -407,11 +426,12 @@ extension StreamState {
     /// What the queue's head was to send is not there. None of it is out: that send fails alone. Otherwise the stream can
     /// never be whole, and is broken off.
     fileprivate mutating func contentFailed(_ failure: Failure, _ endings: inout Endings) {
+        let hasBegun = write.begunCount > 0
         guard let ended = write.dropHead() else { return }
         let failure = failure.with(sent: ended.sent, remaining: ended.remaining)
         let waiter = endSender(ended.ticket, failure)
         endings.add(waiter, failure)
-        guard ended.sent > 0 else { return }
+        guard ended.sent > 0 || hasBegun else { return }
         wasFailureReported = waiter != nil
         wantsReset = true
         life.close(.failed(failure))
@@ -429,7 +449,7 @@ extension StreamState {
     /// it tells of it.
     fileprivate mutating func outputFailed(_ error: SystemError, hasCaller: Bool, _ endings: inout Endings) {
         for ended in write.dropAll() {
-            let failure = Failure.system(error, .send, sent: ended.sent, remaining: ended.remaining)
+            let failure = failure(error, .send, sent: ended.sent, remaining: ended.remaining)
             endings.add(endSender(ended.ticket, failure), failure)
         }
         // Later sends are told the same, instead of waiting for room that never comes.
@@ -438,7 +458,7 @@ extension StreamState {
         rare.wasOutputErrorReported = wasReported
         if life.phase == .flushing || read.isExhausted {
             wasFailureReported = wasReported
-            life.close(.failed(.system(error, .send)))
+            life.close(.failed(failure(error, .send)))
         }
     }
 }

@@ -6,7 +6,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
-    private let group: EventLoopGroup
+    let group: EventLoopGroup
     /// Who accepted it, and counts it until it has ended.
     private let listener: ListenerDriver?
     /// What it has as a local socket, if it is one.
@@ -25,11 +25,18 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     // Of whoever has the turn to read: how large an array to read into; zero is none. See `arrive`.
     @exclusivity(unchecked) nonisolated(unsafe) var expected: UInt32 = 0
     nonisolated(unsafe) package var isLeftOver = false
+    // Neither local nor secure: what goes through it is recv(2) and send(2). Set before the socket is open, and not changed
+    // again; among these, because it fits in, and each message touches them.
+    @exclusivity(unchecked) nonisolated(unsafe) private(set) var isPlain: Bool
     nonisolated(unsafe) var connector: Connector?
     /// The peer's address. Computed: other modules' reads of a stored property are checked for exclusive access.
     package var peer: SocketAddress { fixedPeer }
     // Set before the socket is open, and not changed again.
     @exclusivity(unchecked) nonisolated(unsafe) var fixedPeer = SocketAddress.none
+    /// What a secure connection has beside. Set before the socket is open, and not changed again.
+    @exclusivity(unchecked) nonisolated(unsafe) var security: StreamSecurity? {
+        didSet { isPlain = false }
+    }
     // Set before the serving task makes its first call.
     @exclusivity(unchecked) nonisolated(unsafe) package var servingTask = ServingTask.none
 
@@ -47,13 +54,17 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
         var deliveries = 32
     }
 
-    /// A socket without a connection, on a loop of `group`.
-    package init(group: EventLoopGroup, listener: ListenerDriver? = nil, local: LocalStream? = nil) {
+    /// A socket without a connection, on a loop of `group`, or on this one of them.
+    package init(
+        group: EventLoopGroup, loop chosen: EventLoop? = nil, listener: ListenerDriver? = nil,
+        local: LocalStream? = nil
+    ) {
         self.group = group
         self.listener = listener
         self.local = local
+        isPlain = local == nil
         observed = if let listener { listener.observed?.another() } else { group.observe() }
-        loop = group.next()
+        loop = chosen ?? group.next()
         guard let local else { return }
         withState { state in
             state.read.readsMayBeShort = true
@@ -188,6 +199,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
             case .handOver: handOver()
             case .flush(let number): flush(number)
             case .shutDown(let number):
+                if let cipher, mustWaitToFinish(number, cipher) { break }
                 // ENOTCONN: the peer has reset the connection; the read side tells.
                 _ = SocketCalls.finishOutput(number)
                 withState { $0.didShutDown() }.perform()
@@ -293,6 +305,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     private func release(_ number: Int32?, isAbortive: Bool) {
         connector?.cancel()
         connector = nil
+        security?.cancel()
         if isAbortive, let number { _ = OptionCalls.makeCloseAbortive(number) }
         if let token { loop.deregister(number, token) }
         token = nil

@@ -8,8 +8,12 @@ extension StreamState {
         var hasGivenUp = false
         var finishers: [Waiter] = []
         var closers: [Waiter] = []
+        /// What the bytes go through, if the connection is secure: it knows what errors mean.
+        var cipher: (any StreamCipher)?
         /// Somebody wants the descriptor for himself.
         var detachment: Detachment?
+        /// Whether the message listeners were paused before.
+        var wasPaused = false
         /// How many relays move what this socket receives and sends.
         var relays = 0
 

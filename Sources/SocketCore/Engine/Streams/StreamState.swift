@@ -80,7 +80,7 @@ struct StreamState: ~Copyable {
         closeIfAbandoned()
         closeAfterEnd()
         if life.phase == .discarding || isReleased { emitClose() }
-        if life.request != nil { return .end }
+        if life.request != nil, !isFinishingForHandOver() { return .end }
         if life.phase == .closed, !isReleased {
             isReleased = true
             return .release(descriptor.number, isAbortive: wantsReset)
@@ -158,7 +158,7 @@ struct StreamState: ~Copyable {
     }
 
     private mutating func closingStep(_ number: Int32) -> Step? {
-        if life.phase == .flushing, read.hasEnded, write.isFlushed, shared.values.linger == nil {
+        if life.phase == .flushing, read.hasEnded, write.isOver, shared.values.linger == nil {
             // The peer has ended, and nothing is unread: close(2) alone says all that shutdown(2) would. But linger
             // waits until the peer has taken everything, whoever ended first.
             life.advance(to: .closed)
@@ -196,7 +196,7 @@ struct StreamState: ~Copyable {
 
     /// A socket that nobody holds, hears or waits for is closed.
     private mutating func closeIfAbandoned() {
-        guard !hasHandle, life.phase == .open, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty,
+        guard !hasHandle, life.isSteady, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty,
             rareIfAny.map({ $0.senders.isEmpty && $0.finishers.isEmpty }) ?? true
         else { return }
         close(.flush)
@@ -240,7 +240,12 @@ struct StreamState: ~Copyable {
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: failure, &endings)
             if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, peer)) }
-        case .detach: break
+        case .detach, .handOver: return endings
+        }
+        if case .wanted(let waiter)? = rare.detachment {
+            // It ended before it could be handed over.
+            rare.detachment = nil
+            endings.add(waiter, life.failure ?? .aborted())
         }
         return endings
     }
@@ -455,7 +460,7 @@ extension Ending {
         case .flush: self = isPeers ? .peer : .local
         case .reset: self = .reset
         case .failed: self = .failed
-        case .detach: self = .detached
+        case .detach, .handOver: self = .detached
         }
     }
 }
@@ -469,6 +474,7 @@ extension Failure {
         case .cancelled: .cancelled(sent: sent, remaining: remaining)
         case .aborted: .aborted(sent: sent, remaining: remaining)
         case .fileCut: .fileCut(sent: sent, remaining: remaining)
+        case .cipher(let failure, _, _): .cipher(failure, sent: sent, remaining: remaining)
         default: self
         }
     }

@@ -106,6 +106,11 @@ package struct WriteMachine: Sendable {
     package private(set) var hasFinished = false
     /// `takeRoom` may have something to tell.
     package private(set) var hasMissedRoom = false
+    /// Our end is told to the peer in so many words, before shutdown(2).
+    package var tellsEnd = false
+    /// There was no room for that.
+    private var isEndDelayed = false
+    private var shortBegunCount: Int32 = 0
     /// Bytes that wait for the kernel.
     package private(set) var queuedBytes = 0
     private var queue: [Chunk] = []
@@ -115,6 +120,12 @@ package struct WriteMachine: Sendable {
     package var highWaterMark = 64 * 1024
 
     package init() {}
+
+    /// How many bytes at the head of the queue have begun to go out, as part of a record, though they do not count as sent.
+    package private(set) var begunCount: Int {
+        get { Int(shortBegunCount) }
+        set { shortBegunCount = Int32(clamping: newValue) }
+    }
 
     /// Where the queue begins: before that are places of what has gone.
     private var head: Int {
@@ -155,8 +166,9 @@ package struct WriteMachine: Sendable {
 
     /// A direct write, admitted by `admit`, is over: `count` bytes of `total` were taken. Returns whether readiness
     /// was cleared. Unless all were taken, `enqueue` follows before anything else can be admitted.
-    package mutating func wrote(_ count: Int, of total: Int, tick: UInt32) -> Bool {
+    package mutating func wrote(_ count: Int, of total: Int, tick: UInt32, begun: Int = 0) -> Bool {
         isWriting = false
+        begunCount = begun
         return count < total && readiness.clear(since: tick)
     }
 
@@ -206,8 +218,11 @@ package struct WriteMachine: Sendable {
 
     /// A write of the loop is over: `count` bytes of `total` were taken. Returns the sends that have ended with it,
     /// and whether readiness was cleared.
-    package mutating func endFlush(_ count: Int, of total: Int, tick: UInt32) -> (ended: [Ended], didClear: Bool) {
+    package mutating func endFlush(
+        _ count: Int, of total: Int, tick: UInt32, begun: Int = 0
+    ) -> (ended: [Ended], didClear: Bool) {
         isWriting = false
+        begunCount = begun
         queuedBytes -= count
         allowance -= Int32(clamping: count)
         var left = count
@@ -244,13 +259,20 @@ package struct WriteMachine: Sendable {
         guard let index = queue[head...].firstIndex(where: { $0.ticket == ticket }) else { return .unknown }
         let chunk = queue[index]
         let remaining = chunk.rest.count
-        guard !chunk.isBegun, !chunk.rest.isTaken else {
-            if isWriting, chunk.rest.sent == 0, !chunk.rest.isTaken { return .underWay }
-            return .detached(sent: chunk.rest.sent, remaining: remaining)
+        let begun = begunCount == 0 ? 0 : countBegun(ofChunkAt: index)
+        guard !chunk.isBegun, !chunk.rest.isTaken, begun == 0 else {
+            if isWriting, chunk.rest.sent == 0, !chunk.rest.isTaken, begun == 0 { return .underWay }
+            return .detached(sent: chunk.rest.sent + begun, remaining: remaining - begun)
         }
         queue.remove(at: index)
         queuedBytes -= remaining
         return .removed(remaining: remaining)
+    }
+
+    /// How many bytes of a chunk are part of the record that has begun to go out.
+    private func countBegun(ofChunkAt index: Int) -> Int {
+        let before = queue[head..<index].reduce(0) { $0 + $1.rest.count }
+        return min(max(begunCount - before, 0), queue[index].rest.count)
     }
 
     /// Drops the queue's head: what it was to send is not there.
@@ -271,6 +293,7 @@ package struct WriteMachine: Sendable {
         queue = []
         head = 0
         queuedBytes = 0
+        begunCount = 0
         needsDrain = false
         return ended
     }
@@ -279,10 +302,23 @@ package struct WriteMachine: Sendable {
     package mutating func beginFinishing() { isFinishing = true }
 
     /// Whether it is time for shutdown(2).
-    package var mustShutDown: Bool { isFinishing && !hasFinished && isFlushed }
+    package var mustShutDown: Bool {
+        isFinishing && !hasFinished && isFlushed && !(isEndDelayed && !readiness.isReady)
+    }
+
+    /// Whether nothing that belongs before the end of the connection is left.
+    package var isOver: Bool { isFlushed && (hasFinished || !tellsEnd) }
 
     /// shutdown(2) was called.
     package mutating func didShutDown() { hasFinished = true }
+
+    /// Not yet, because the kernel had no room for the end that comes before it: when it has. On the loop, which hears of
+    /// room, so that nothing is missed.
+    package mutating func delayShutDown() {
+        hasFinished = false
+        isEndDelayed = true
+        _ = readiness.clear(since: readiness.tick)
+    }
 
     private mutating func compact() {
         if head == queue.count {

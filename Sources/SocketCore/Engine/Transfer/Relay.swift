@@ -62,7 +62,8 @@ package final class Relay: Sendable {
     ) {
         self.first = first
         self.second = second
-        self.isCopying = isCopying
+        // Bytes that go through a cipher cannot go from kernel to kernel.
+        self.isCopying = isCopying || first.openCipher != nil || second.openCipher != nil
         wereOpen = !first.snapshot.isClosed && !second.snapshot.isClosed
         meter = report.map { ProgressMeter($0) }
     }

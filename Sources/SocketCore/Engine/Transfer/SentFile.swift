@@ -58,6 +58,11 @@ package final class SentFile: Sendable {
         meter = progress.map { ProgressMeter($0) }
     }
 
+    /// pread(2).
+    func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> SystemResult<Int> {
+        FileCalls.read(descriptor.number, from: offset, into: buffer)
+    }
+
     /// Sends as much of it as the socket takes; and says so, if the file has no such bytes.
     func send(_ count: Int, from offset: Int, to number: Int32) -> (SystemResult<Int>, lack: Failure?) {
         var sent = 0

@@ -14,7 +14,7 @@ extension StreamDriver {
     /// Takes what is there without waiting: into a pipe, unless something was read ahead, or there is no pipe.
     /// `isNext`: the caller has waited, and has the turn.
     func take(isNext: Bool, isCopying: Bool) -> Taken {
-        if isCopying || local?.keepsBounds == true { return copy(isNext: isNext) }
+        if isCopying || cipher != nil || local?.keepsBounds == true { return copy(isNext: isNext) }
         switch admitReader(isNext: isNext, isEager: false) {
         case .direct(let number, let turn): return splice(number, turn)
         case .indirect(let number, let turn, let ahead, _) where ahead.isEmpty: return splice(number, turn)

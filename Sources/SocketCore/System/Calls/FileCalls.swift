@@ -23,6 +23,13 @@ package enum FileCalls {
         csocket_will_read(descriptor, Int64(range.lowerBound), Int64(range.count))
     }
 
+    /// pread(2). Zero is the end of the file.
+    package static func read(
+        _ file: Int32, from offset: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) -> SystemResult<Int> {
+        uninterrupted { csocket_read_file(file, buffer.baseAddress, buffer.count, Int64(offset)) }
+    }
+
     /// sendfile(2). Returns how many bytes the socket took; zero when the file ends at `offset`. Raises SIGPIPE, which
     /// the threads of the SDK block.
     package static func send(

@@ -3,7 +3,8 @@ package typealias SystemResult<Value: ~Copyable> = Result<Value, SystemError>
 
 /// Names of the system calls, for errors and traces.
 package enum SystemCall: String, Sendable, Hashable {
-    case accept, bind, chmod, close, connect, epoll, fcntl, fstat, getsockname, getpeername, kqueue, listen, open, poll
+    case accept, bind, chmod, close, connect, epoll, fcntl, fstat, getsockname, getpeername, kqueue, listen, open, poll,
+        read
     case getInterfaces = "getifaddrs"
     case getOption = "getsockopt"
     case netlink

@@ -140,7 +140,7 @@ import Testing
             Issue.record("not released")
             return
         }
-        #expect(unwanted === connection)
+        #expect(unwanted == [connection])
     }
 
     @Test func attempt_behindOthers_waits() throws {
@@ -193,12 +193,13 @@ import Testing
         subject.addTaker()
         subject.listen(.close)
         subject.state.phase = .closing
-        guard case .release(let number, let ended, nil) = subject.state.step(mayAccept: true) else {
+        guard case .release(let number, let ended, let unwanted) = subject.state.step(mayAccept: true) else {
             Issue.record("not released")
             return
         }
         #expect(number != nil)
         #expect(ended.count == 2)
+        #expect(unwanted.isEmpty)
         #expect(subject.step() == "deliver")
         subject.state.outbox.endDelivery()
         for _ in 0..<3 { #expect(subject.step() == "nothing") }
@@ -207,11 +208,12 @@ import Testing
     @Test func close_beforeListening_releasesNothing() throws {
         let subject = try Subject(isListening: false)
         subject.state.phase = .closing
-        guard case .release(nil, let ended, nil) = subject.state.step(mayAccept: true) else {
+        guard case .release(nil, let ended, let unwanted) = subject.state.step(mayAccept: true) else {
             Issue.record("not released")
             return
         }
         #expect(ended.isEmpty)
+        #expect(unwanted.isEmpty)
     }
 
     @Test func abandoned_isClosed_onlyWhenNobodyIsLeft() throws {

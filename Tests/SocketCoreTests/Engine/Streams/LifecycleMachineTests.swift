@@ -6,7 +6,7 @@ import Testing
     typealias Phase = LifecycleMachine.Phase
 
     enum Event: Sendable, CaseIterable, Hashable {
-        case bind, connect, open, close, reset, fail, detach, take, lingering, discarding, closed
+        case bind, connect, open, close, reset, fail, detach, handOver, withdraw, take, lingering, discarding, closed
 
         static let failure = Failure.system(.connectionReset, .receive)
 
@@ -23,6 +23,8 @@ import Testing
             case .reset: machine.close(.reset)
             case .fail: machine.close(.failed(Event.failure))
             case .detach: machine.close(.detach)
+            case .handOver: machine.close(.handOver)
+            case .withdraw: return machine.withdrawHandOver()
             case .take: return machine.takeRequest() != nil
             case .lingering: machine.advance(to: .lingering)
             case .discarding: machine.advance(to: .discarding)
@@ -54,6 +56,15 @@ import Testing
         Row("connecting", [.connect], .connecting),
         Row("connected", [.connect, .open], .open),
         Row("accepted", [.open], .open),
+        Row("to be handed over", [.open, .handOver], .open, request: .handOver),
+        Row("handed over", [.open, .handOver, .take], .closed),
+        Row("not handed over after all", [.open, .handOver, .withdraw], .open),
+        Row("handed over, too late to withdraw", [.open, .handOver, .take, .withdraw], .closed),
+        Row("closed before it was handed over", [.open, .handOver, .close], .open, request: .flush),
+        Row("reset before it was handed over", [.open, .handOver, .reset, .take], .closed),
+        Row(
+            "broken before it was handed over", [.open, .handOver, .fail, .take], .closed, failure: Event.failure),
+        Row("handed over only when nothing else was asked", [.open, .close, .handOver], .open, request: .flush),
         Row("closed in order", [.connect, .open, .close, .take, .lingering, .discarding, .closed], .closed),
         Row("closed without linger", [.open, .close, .take, .discarding], .discarding),
         Row("closed before it began", [.close, .take], .closed),
@@ -150,8 +161,8 @@ import Testing
         if before.phase == .closed, before.request == nil, after.failure != before.failure || after.request != nil {
             return false
         }
-        // Once closing, always closing; and then nothing begins any more.
-        if before.isClosing, !after.isClosing { return false }
+        // Once closing, always closing, unless nobody wants the connection after all; and then nothing begins any more.
+        if before.isClosing, !after.isClosing, event != .withdraw || before.request != .handOver { return false }
         if before.isClosing, event == .bind || event == .connect || event == .open, didAgree { return false }
         // What the state says agrees with the phase.
         guard after.isClosed == (after.phase == .discarding || after.phase == .closed) else { return false }

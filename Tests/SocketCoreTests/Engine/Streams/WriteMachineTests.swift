@@ -35,6 +35,57 @@ import Testing
         }
     }
 
+    @Test("A send of whose bytes some have begun to go out, in a record, stays, and says how many")
+    func withdraw_ofWhatHasBegun_detaches() {
+        var machine = WriteMachineTests.opened()
+        guard case .write(let tick) = machine.admit() else { return #expect(Bool(false)) }
+        // Ten bytes of the first send are out, four more have begun to.
+        let didClear = machine.wrote(10, of: 100, tick: tick, begun: 4)
+        #expect(didClear)
+        machine.enqueue(
+            .init(bytes: [UInt8](repeating: 1, count: 90), sentBefore: 10), ticket: Ticket(number: 1), atFront: true)
+        machine.enqueue(.init(bytes: [2, 2]), ticket: Ticket(number: 2))
+        let withdrawals = [machine.withdraw(Ticket(number: 1)), machine.withdraw(Ticket(number: 2))]
+        #expect(withdrawals == [.detached(sent: 14, remaining: 86), .removed(remaining: 2)])
+    }
+
+    @Test("Of small sends that share a record which has begun, each stays as far as the record goes")
+    func withdraw_ofARecordOfSeveral_detachesThose() {
+        var machine = WriteMachineTests.opened(hasRoom: false)
+        for number in UInt64(1)...4 { machine.enqueue(.init(bytes: [1, 2, 3]), ticket: Ticket(number: number)) }
+        machine.ready(.writable)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 1)
+        defer { buffer.deallocate() }
+        guard case .copied(12, let tick) = machine.beginFlush(into: buffer) else { return #expect(Bool(false)) }
+        let didClear = machine.endFlush(0, of: 12, tick: tick, begun: 5).didClear
+        #expect(didClear)
+        let withdrawals = (UInt64(1)...4).reversed().map { machine.withdraw(Ticket(number: $0)) }
+        let removed = WriteMachine.Withdrawal.removed(remaining: 3)
+        #expect(
+            withdrawals == [removed, removed, .detached(sent: 2, remaining: 1), .detached(sent: 3, remaining: 0)])
+        #expect(machine.queuedBytes == 6)
+        machine.ready(.writable)
+        #expect(WriteMachineTests.flush(&machine, room: 100)?.bytes == [1, 2, 3, 1, 2, 3])
+        #expect(machine.begunCount == 0)
+    }
+
+    @Test("An end that must be told waits for room, and only then shuts down")
+    func shutDown_withAnEndToTell_waitsForRoom() {
+        var machine = WriteMachineTests.opened()
+        machine.tellsEnd = true
+        #expect(!machine.isOver)
+        machine.beginFinishing()
+        #expect(machine.mustShutDown)
+        machine.didShutDown()
+        machine.delayShutDown()
+        #expect(!machine.mustShutDown)
+        #expect(!machine.isOver)
+        machine.ready(.writable)
+        #expect(machine.mustShutDown)
+        machine.didShutDown()
+        #expect(machine.isOver)
+    }
+
     @Test func urgentByte_goesAlone_inItsPlace() {
         var machine = WriteMachineTests.opened(hasRoom: false)
         machine.enqueue(.init(bytes: [1, 2]), ticket: Ticket(number: 1))

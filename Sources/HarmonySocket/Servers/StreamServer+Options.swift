@@ -1,6 +1,6 @@
 internal import SocketCore
 
-extension TCPSocketServer {
+extension StreamServer where Self: InternetSocket {
     /// Sets options of the listening socket, which the connections that are accepted from then on inherit. Fields that
     /// are nil stay as they are; all values are checked before one is applied. `socketLinger` and `socketTimeout` are
     /// for the connections alone.

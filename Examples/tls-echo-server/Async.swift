@@ -1,0 +1,1 @@
+../tcp-echo-server/Async.swift

@@ -1,0 +1,1 @@
+../tcp-echo-server/Callback.swift

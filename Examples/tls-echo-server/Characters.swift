@@ -1,0 +1,1 @@
+../tcp-echo-server/Characters.swift

@@ -1,0 +1,1 @@
+../tcp-echo-server/Events.swift
