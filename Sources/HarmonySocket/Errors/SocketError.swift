@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// Why an operation of a socket failed: what was tried, on which address, and what the system answered.
 ///
@@ -83,7 +83,7 @@ public struct SocketError: Error, Sendable {
     // One reference, so that throwing and returning it costs no more than any pointer.
     private let storage: Storage
 
-    init(_ failure: Failure, _ operation: SocketOperation, _ address: String? = nil) {
+    package init(_ failure: Failure, _ operation: SocketOperation, _ address: String? = nil) {
         storage = Storage(failure, operation, address)
     }
 

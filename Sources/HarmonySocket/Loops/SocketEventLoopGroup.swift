@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// Several event loops, among which sockets are spread in turn.
 ///
@@ -10,7 +10,7 @@ public final class SocketEventLoopGroup: Sendable {
 
     /// The loops of this group.
     public let loops: [SocketEventLoop]
-    let core: EventLoopGroup
+    package let core: EventLoopGroup
 
     /// Makes a group of `count` loops, at least one; by default one a processor that the process may use.
     ///

@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// What all stream sockets can do: send, receive, tell of events, end.
 ///
@@ -14,10 +14,10 @@ public protocol StreamSocket: KernelSocket {
 
 /// The engine's part of a stream socket. Opaque.
 public struct StreamHandle: Sendable {
-    let driver: StreamDriver
+    package let driver: StreamDriver
 
     /// The failure of an operation on this socket, with the peer's address.
-    func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
+    package func error(_ failure: Failure, _ operation: SocketOperation) -> SocketError {
         SocketError(failure, operation, driver.peerAddress?.description)
     }
 

@@ -41,13 +41,15 @@ package final class StreamDriver: LoopClient, SocketDriver {
     nonisolated(unsafe) private var readAllowance = StreamDriver.readBudget
     nonisolated(unsafe) private var deliveryAllowance = StreamDriver.deliveryBudget
 
-    /// A socket without a connection, on a loop of `group`.
-    package init(group: EventLoopGroup, listener: ListenerDriver? = nil, local: LocalStream? = nil) {
+    /// A socket without a connection, on a loop of `group`: the next in turn, unless it is given.
+    package init(
+        group: EventLoopGroup, loop: EventLoop? = nil, listener: ListenerDriver? = nil, local: LocalStream? = nil
+    ) {
         self.group = group
         self.listener = listener
         self.local = local
         observed = if let listener { listener.observed?.another() } else { group.observe() }
-        loop = group.next()
+        self.loop = loop ?? group.next()
         guard let local else { return }
         state.withLock { state in
             state.read.readsMayBeShort = true
