@@ -23,12 +23,17 @@ let package = Package(
     name: "HarmonySocket",
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
-        .library(name: "HarmonySocket", targets: ["HarmonySocket"])
+        .library(name: "HarmonySocket", targets: ["HarmonySocket"]),
+        .library(name: "HarmonyWebSocket", targets: ["HarmonyWebSocket"]),
     ],
     targets: [
         .target(name: "CSocketShims"),
         .target(name: "SocketCore", dependencies: ["CSocketShims"], swiftSettings: settings),
         .target(name: "HarmonySocket", dependencies: ["SocketCore"], swiftSettings: settings),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .target(
+            name: "HarmonyWebSocket", dependencies: ["HarmonySocket", "SocketCore", "CZlib"], swiftSettings: settings),
         .target(
             name: "ExampleSupport", dependencies: ["HarmonySocket"], path: "Examples/Support",
             swiftSettings: settings),
@@ -50,6 +55,8 @@ let package = Package(
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),
+        .testTarget(
+            name: "HarmonyWebSocketTests", dependencies: ["HarmonyWebSocket"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
