@@ -131,8 +131,9 @@ struct RawPeer: Sendable {
         let second = try socket.receive(exactly: 1)[0]
         var count = Int(second & 127)
         if count >= 126 { count = try socket.receive(exactly: count == 126 ? 2 : 8).reduce(0) { $0 << 8 | Int($1) } }
-        let mask = second & 128 == 0 ? [0, 0, 0, 0] : try socket.receive(exactly: 4)
+        let mask = second & 128 == 0 ? nil : try socket.receive(exactly: 4)
         let payload = count == 0 ? [] : try socket.receive(exactly: count)
+        guard let mask else { return Frame(first: first, payload: payload) }
         return Frame(first: first, payload: payload.enumerated().map { $1 ^ mask[$0 % 4] })
     }
 
