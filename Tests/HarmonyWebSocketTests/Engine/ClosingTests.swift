@@ -179,9 +179,10 @@ import Testing
 
     @Test func heartbeat_ofASilentPeer_pingsAndGivesUp() async throws {
         let options = WebSocketOptions(pingInterval: .milliseconds(30), pongTimeout: .milliseconds(60))
-        let (peer, client) = try await RawPeer.server(options)
+        let client = WebSocket()
         let closed = EventRecorder<WebSocketCloseInfo>()
         client.on(.close) { closed.record($0) }
+        let (peer, _) = try await RawPeer.server(options, client: client)
         let frames = try await blocking { try peer.readFrames() }
         #expect(frames.first?.first == 0x89)
         #expect(frames.last?.closeCode == 1008)
