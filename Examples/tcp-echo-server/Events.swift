@@ -18,12 +18,11 @@ func serveWithEvents(_ server: TCPSocketServer, _ mode: Mode) {
 
 private func echo(to client: TCPSocketConnection) {
     client.on(.message) { message in
-        client.send(message.message) { _ in }
-        guard client.needsDrain else { return }
-        // The client sends and does not read. Without a listener nothing is read here either, so that what it sends
-        // waits on its side of the network; and when it has read, we go on.
-        client.off(.message)
-        client.once(.drain) { echo(to: client) }
+        guard !client.write(message.message) else { return }
+        // The client sends and does not read. So neither do we: what it sends waits on its side of the network. When it
+        // has read, we go on.
+        client.pause()
+        client.once(.drain) { client.resume() }
     }
 }
 

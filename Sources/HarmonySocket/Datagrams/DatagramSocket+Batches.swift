@@ -43,7 +43,7 @@ extension DatagramSocket {
     ///
     /// ```swift
     /// for try await batch in udp.messageBatches {
-    ///     try await udp.send(batch: batch.map { UDPSendOptions(data: $0.message, address: $0.remoteInfo.netAddress) })
+    ///     try await udp.send(batch: batch.map { ($0.message, to: $0.remoteInfo) })
     /// }
     /// ```
     public var messageBatches: DatagramBatches { DatagramBatches(socket: datagrams, owner: self) }

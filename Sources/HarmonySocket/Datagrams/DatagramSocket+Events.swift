@@ -33,55 +33,6 @@ extension SocketEvent where Socket: DatagramSocket, Payload == SocketError {
 }
 
 extension DatagramSocket {
-    /// Adds a listener, behind those that the event has already. While a listener of `message` exists, pulling fails
-    /// with `.invalidState`.
-    @discardableResult
-    public func on<Payload>(
-        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
-    ) -> SocketListener {
-        add(event, once: false, listener)
-    }
-
-    /// Adds a listener that does not want the payload.
-    @discardableResult
-    public func on<Payload>(
-        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable () -> Void
-    ) -> SocketListener {
-        add(event, once: false) { _ in listener() }
-    }
-
-    /// Adds a listener for the next such event only.
-    @discardableResult
-    public func once<Payload>(
-        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable (Payload) -> Void
-    ) -> SocketListener {
-        add(event, once: true, listener)
-    }
-
-    /// Adds a listener, which does not want the payload, for the next such event only.
-    @discardableResult
-    public func once<Payload>(
-        _ event: SocketEvent<Self, Payload>, _ listener: @escaping @Sendable () -> Void
-    ) -> SocketListener {
-        add(event, once: true) { _ in listener() }
-    }
-
-    /// Removes one listener; it hears nothing from the next event on.
-    public func off(_ listener: SocketListener) {
-        guard listener.socket == ObjectIdentifier(driver) else { return }
-        driver.off(listener.ticket)
-    }
-
-    /// Removes all listeners of an event.
-    public func off<Payload>(_ event: SocketEvent<Self, Payload>) { driver.off(event.kind) }
-
-    private func add<Payload>(
-        _ event: SocketEvent<Self, Payload>, once: Bool, _ listener: @escaping @Sendable (Payload) -> Void
-    ) -> SocketListener {
-        let ticket = driver.on(event.kind, once: once, event.bind(listener))
-        return SocketListener(ticket: ticket, socket: ObjectIdentifier(driver))
-    }
-
     /// Chooses where listeners and completion handlers of the socket run. Called before the first listener is added.
     public func deliver(on delivery: SocketDelivery) { driver.delivery = delivery.context }
 }

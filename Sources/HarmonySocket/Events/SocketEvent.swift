@@ -42,12 +42,17 @@ extension SocketEvent where Payload == Void {
 }
 
 extension SocketEvent where Payload == SocketMessageInfo {
-    static func makeMessage() -> SocketEvent {
-        SocketEvent(.message) { listener in
-            { event in
-                guard case .message(let bytes, let source, let details) = event else { return }
-                listener(SocketMessageInfo(bytes, from: source, details: details))
-            }
+    static func makeMessage() -> SocketEvent { SocketEvent(.message, bind: SocketMessageInfo.listener) }
+}
+
+extension SocketMessageInfo {
+    /// A listener of the engine's events that calls a listener of messages.
+    static func listener(
+        _ listener: @escaping @Sendable (SocketMessageInfo) -> Void
+    ) -> @Sendable (EngineEvent) -> Void {
+        { event in
+            guard case .message(let bytes, let source, let details) = event else { return }
+            listener(SocketMessageInfo(bytes, from: source, details: details))
         }
     }
 }

@@ -32,7 +32,8 @@ extension StreamSocket {
     ) {
         stream.driver.receive(timeout: timeout) { driver, result in
             switch result {
-            case .success(let bytes): completion(.success(bytes.map { SocketMessageInfo($0, from: driver.peer) }))
+            case .success(let bytes?): completion(.success(SocketMessageInfo(bytes, from: driver.peer)))
+            case .success(nil): completion(.success(nil))
             case .failure(let failure): completion(.failure(StreamHandle(driver: driver).error(failure, .receive)))
             }
         }

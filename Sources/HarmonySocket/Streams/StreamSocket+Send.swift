@@ -101,6 +101,36 @@ extension StreamSocket {
         }
     }
 
+    // MARK: Without waiting
+
+    /// Sends bytes that nobody waits for, as Node's `write`. Returns whether to go on: false, when the queue is full,
+    /// asks the program to stop until `drain`.
+    ///
+    /// The bytes go out in order with all other sends, now or from the queue, whatever is returned. For listeners it is the
+    /// cheapest way to send. When it fails `error` tells why, and true is returned, since no `drain` will come. What fails
+    /// later, out of the queue, is told as the end of the connection is.
+    ///
+    /// ```swift
+    /// tcp.on(.message) { message in
+    ///     guard !tcp.write(message.message) else { return }
+    ///     tcp.pause()
+    ///     tcp.once(.drain) { tcp.resume() }
+    /// }
+    /// ```
+    ///
+    /// ## Events
+    /// `drain`, when the queue had been above `highWaterMark` and has fallen to half of it; `error`.
+    @discardableResult
+    public func write(_ bytes: [UInt8]) -> Bool { stream.driver.write(.array(bytes)) }
+
+    /// Sends the UTF-8 bytes of a text that nobody waits for. As `write(_: [UInt8])`.
+    @discardableResult
+    public func write(_ text: String) -> Bool { write(Array(text.utf8)) }
+
+    /// Sends borrowed bytes that nobody waits for; only a remainder is copied. As `write(_: [UInt8])`.
+    @discardableResult
+    public func write(_ bytes: RawSpan) -> Bool { bytes.withUnsafeBytes { stream.driver.write(.borrowed($0)) } }
+
     // MARK: Completion handlers
 
     /// Sends one byte of urgent data; the handler is told when the kernel has taken it, or why not.

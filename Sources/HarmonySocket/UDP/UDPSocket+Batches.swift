@@ -67,6 +67,37 @@ extension UDPSocket {
         send(timeout, address?.description, completion) { () throws(Failure) in try prepare(batch, address) }
     }
 
+    /// Answers datagrams: each goes to the sender of one, without making text of its address. As `send(batch:)` of options.
+    ///
+    /// ```swift
+    /// for try await batch in udp.messageBatches {
+    ///     try await udp.send(batch: batch.map { ($0.message, to: $0.remoteInfo) })
+    /// }
+    /// ```
+    ///
+    /// - Throws: As `send(batch:)` of options.
+    ///
+    /// ## Cancellation
+    /// As of `send(batch:)` of options.
+    public func send(
+        batch: [(message: [UInt8], to: SocketRemoteInfo)], timeout: Duration? = nil
+    ) async throws(SocketError) {
+        do throws(Failure) {
+            try await driver.send(batch: try prepare(batch), timeout: timeout)
+        } catch {
+            throw self.error(error, .send, batch.first?.to.socketAddress.description)
+        }
+    }
+
+    /// Answers datagrams; as the async form.
+    public func send(
+        batch: [(message: [UInt8], to: SocketRemoteInfo)], timeout: Duration? = nil,
+        completion: @escaping @Sendable (Result<Void, SocketError>) -> Void
+    ) {
+        send(timeout, batch.first?.to.socketAddress.description, completion) { () throws(Failure) in try prepare(batch)
+        }
+    }
+
     private func send(
         _ timeout: Duration?, _ address: String?, _ completion: @escaping @Sendable (Result<Void, SocketError>) -> Void,
         _ prepare: () throws(Failure) -> [DatagramCalls.Outgoing]
@@ -87,6 +118,18 @@ extension UDPSocket {
         for options in batch {
             let (bytes, destination) = try prepare(options)
             datagrams.append(.init(bytes: bytes, destination: destination))
+        }
+        return datagrams
+    }
+
+    private func prepare(
+        _ batch: [(message: [UInt8], to: SocketRemoteInfo)]
+    ) throws(Failure) -> [DatagramCalls.Outgoing] {
+        var datagrams: [DatagramCalls.Outgoing] = []
+        datagrams.reserveCapacity(batch.count)
+        for (message, peer) in batch {
+            try UDPSocket.check(message.count, peer.socketAddress)
+            datagrams.append(.init(bytes: message, destination: peer.socketAddress))
         }
         return datagrams
     }

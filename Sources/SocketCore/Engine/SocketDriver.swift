@@ -8,6 +8,12 @@ package protocol SocketDriver: AnyObject, Sendable {
     var peerAddress: SocketAddress? { get }
     /// Nil when nobody observes the socket.
     var observed: Observed? { get }
+    /// Adds a listener; it hears what happens from now on.
+    func on(_ kind: EventKind, once: Bool, _ body: @escaping @Sendable (EngineEvent) -> Void) -> Ticket
+    /// Removes one listener.
+    func off(_ ticket: Ticket)
+    /// Removes all listeners of an event.
+    func off(_ kind: EventKind)
     /// Queues a completion behind the events that came before it.
     func complete(_ body: @escaping @Sendable () -> Void)
     /// Lends the descriptor to `body`; nil without calling it when there is none.

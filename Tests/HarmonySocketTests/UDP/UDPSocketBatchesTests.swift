@@ -59,6 +59,37 @@ import Testing
         await socket.close()
     }
 
+    @Test(arguments: Loopback.allCases)
+    func batchOfAnswers_reachesEachSender(_ loopback: Loopback) async throws {
+        let (first, _, server, serverAddress) = try await makeUDPPair(loopback)
+        let second = UDPSocket()
+        try await second.bind(NetAddress(loopback.rawValue))
+        for round in 0..<2 {
+            for (client, name) in [(first, "first"), (second, "second")] {
+                try await client.send("\(name) \(round)", to: serverAddress)
+            }
+            var asked: [SocketMessageInfo] = []
+            while asked.count < 2 { asked += try await server.receiveBatch(timeout: .seconds(20)) }
+            let answers = asked.map { (message: $0.message + [33], to: $0.remoteInfo) }
+            if round == 0 {
+                try await server.send(batch: answers, timeout: .seconds(1))
+            } else {
+                try await answer { server.send(batch: answers, completion: $0) }.get()
+            }
+            for (client, name) in [(first, "first"), (second, "second")] {
+                #expect(try await client.receive(timeout: .seconds(20)).text == "\(name) \(round)!")
+            }
+        }
+        let huge = [(message: pattern(70_000), to: try #require(try await lastSender(of: server, from: first)))]
+        await #expect(throws: SocketError.self) { try await server.send(batch: huge) }
+        for socket in [first, second, server] { await socket.close() }
+    }
+
+    private func lastSender(of server: UDPSocket, from client: UDPSocket) async throws -> SocketRemoteInfo? {
+        try await client.send("again", to: try await server.getLocalAddress())
+        return try await server.receive(timeout: .seconds(20)).remoteInfo
+    }
+
     @Test func batch_withADatagramThatCannotBe_isNotSentAtAll() async throws {
         let (first, _, second, secondAddress) = try await makeUDPPair()
         let tooLong = [UInt8](repeating: 0, count: UDPSocket.maximumSizeIPv4 + 1)

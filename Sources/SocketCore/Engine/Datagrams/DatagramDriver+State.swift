@@ -105,7 +105,7 @@ extension DatagramDriver {
     package func off(_ ticket: Ticket) { off { $0.ticket == ticket } }
 
     /// Removes all listeners of an event.
-    package func off(_ kind: EventKind) { off { $0.kind == kind } }
+    package func off(_ kind: EventKind) { off { $0.hears(kind) } }
 
     private func off(where isIncluded: (Listener) -> Bool) {
         let (before, mustTurn) = state.withLock { state in

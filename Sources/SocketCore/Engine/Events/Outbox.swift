@@ -54,17 +54,22 @@ package enum EventKind: UInt8, Sendable, Hashable, CaseIterable {
 
 /// One registered listener.
 package struct Listener: Sendable {
-    package let ticket: Ticket
-    package let kind: EventKind
-    package let isOnce: Bool
+    // The ticket's number, and behind it the kind and whether it is for once: in one word, since each of thousands of
+    // connections may have some of these.
+    private let label: UInt64
     package let body: @Sendable (EngineEvent) -> Void
+
+    package var ticket: Ticket { Ticket(number: label >> 8) }
+    package var isOnce: Bool { label & 0x80 != 0 }
+    fileprivate var kindNumber: UInt8 { UInt8(truncatingIfNeeded: label) & 0x7f }
+
+    /// Whether it is for events of this kind.
+    package func hears(_ kind: EventKind) -> Bool { kindNumber == kind.rawValue }
 
     package init(
         ticket: Ticket, kind: EventKind, isOnce: Bool, body: @escaping @Sendable (EngineEvent) -> Void
     ) {
-        self.ticket = ticket
-        self.kind = kind
-        self.isOnce = isOnce
+        label = ticket.number << 8 | (isOnce ? 0x80 : 0) | UInt64(kind.rawValue)
         self.body = body
     }
 }
@@ -101,13 +106,14 @@ package struct Outbox: Sendable {
         }
     }
 
+    // In the order that leaves no gaps: there is one of these for every socket.
     package private(set) var listeners: [Listener] = []
-    private var kinds: UInt16 = 0
-    private var hasOnce = false
     private var first: Item?
+    private var hasOnce = false
+    private var kinds: UInt16 = 0
+    private var restStart: Int32 = 0
     /// What is behind `first`, from `restStart` on; before that, places of what has been told.
     private var rest: [Item] = []
-    private var restStart: Int32 = 0
     /// A delivery is under way.
     package private(set) var isDelivering = false
     // Of what a peer can cause without end. Messages are not read before the others are told, so they need no limit.
@@ -140,7 +146,7 @@ package struct Outbox: Sendable {
     /// Adds a listener behind the others.
     package mutating func add(_ listener: Listener) {
         listeners.append(listener)
-        kinds |= 1 << listener.kind.rawValue
+        kinds |= 1 << listener.kindNumber
         if listener.isOnce { hasOnce = true }
     }
 
@@ -149,7 +155,7 @@ package struct Outbox: Sendable {
     package mutating func remove(where isIncluded: (Listener) -> Bool) -> [Listener] {
         let before = listeners
         listeners.removeAll(where: isIncluded)
-        kinds = listeners.reduce(0) { $0 | 1 << $1.kind.rawValue }
+        kinds = listeners.reduce(0) { $0 | 1 << $1.kindNumber }
         hasOnce = listeners.contains(where: \.isOnce)
         return before
     }
@@ -228,7 +234,7 @@ package struct Outbox: Sendable {
             listeners = []
             kinds = 0
         } else if hasOnce {
-            _ = remove { $0.isOnce && $0.kind == kind }
+            _ = remove { $0.isOnce && $0.hears(kind) }
         }
         return heard
     }
@@ -242,7 +248,7 @@ extension [Listener] {
     package func tell(_ event: EngineEvent) {
         let kind = event.kind
         withUnsafeBufferPointer { listeners in
-            for index in listeners.indices where listeners[index].kind == kind { listeners[index].body(event) }
+            for index in listeners.indices where listeners[index].hears(kind) { listeners[index].body(event) }
         }
     }
 }

@@ -90,7 +90,7 @@ extension ListenerDriver {
     package func off(_ ticket: Ticket) { off { $0.ticket == ticket } }
 
     /// Removes all listeners of an event.
-    package func off(_ kind: EventKind) { off { $0.kind == kind } }
+    package func off(_ kind: EventKind) { off { $0.hears(kind) } }
 
     private func off(where isIncluded: (Listener) -> Bool) {
         withExtendedLifetime(state.withLock { $0.outbox.remove(where: isIncluded) }) {}

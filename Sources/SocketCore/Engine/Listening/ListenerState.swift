@@ -45,7 +45,7 @@ struct ListenerState: ~Copyable {
     /// takes it along.
     var inHand: StreamDriver?
     /// The connections that have not ended.
-    var connections: [ObjectIdentifier: StreamDriver] = [:]
+    var connections: Set<StreamDriver> = []
     var closers: [Waiter] = []
     /// Those who wait until every connection has ended. When the time of one of them is over, the rest is cut off.
     var drainers = WaiterQueue<Waiter>()
@@ -185,14 +185,14 @@ struct ListenerState: ~Copyable {
 
     /// Notes a connection that was accepted. Returns whether it came too late, and is to be cut off.
     mutating func add(_ connection: StreamDriver) -> Bool {
-        connections[ObjectIdentifier(connection)] = connection
+        connections.insert(connection)
         if isCutOff { cutOffCount += 1 }
         return isCutOff
     }
 
     /// A connection has ended. Returns whether the loop has something to do now.
     mutating func remove(_ connection: StreamDriver) -> Bool {
-        connections.removeValue(forKey: ObjectIdentifier(connection))
+        connections.remove(connection)
         let hasRoomNow = machine.ended()
         return hasRoomNow && phase == .listening || mustTellDrainers
     }
@@ -219,7 +219,7 @@ struct ListenerState: ~Copyable {
         for drainer in waiting { drainers.append(drainer.withoutDeadline) }
         isCutOff = true
         isCutting = true
-        due.cutOff = Array(connections.values)
+        due.cutOff = Array(connections)
         return due
     }
 

@@ -14,9 +14,9 @@ extension StreamDriver {
         var isLost = false
         let result = local.receive(number, into: buffer, isLost: &isLost)
         if isLost {
-            state.withLock { state in
+            withState { state in
                 let failure = Failure.descriptorsLost
-                state.lastError = failure
+                state.rare.lastError = failure
                 state.outbox.emit(.error(failure, nil))
             }
             requestTurn()

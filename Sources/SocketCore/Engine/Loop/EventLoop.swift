@@ -21,6 +21,9 @@ package final class EventLoop: Sendable {
     // Everything in here belongs to the loop's own thread.
     nonisolated(unsafe) private let own: UnsafeMutablePointer<ThreadState>
 
+    /// What is left to the stream whose turn it is. On the loop only.
+    @exclusivity(unchecked) nonisolated(unsafe) var allowance = StreamDriver.Allowance()
+
     private struct ThreadState {
         var jobs = Ring<LoopTask>()
         var leftovers: [any LoopClient] = []

@@ -8,7 +8,7 @@ extension StreamDriver {
 
     /// The socket is about to give its descriptor back. Before a connect there is nothing to tell.
     func tellClosed(_ observed: Observed, _ number: Int32?) {
-        let (ending, failure, counts) = state.withLock { ($0.ending, $0.life.failure, $0.counts) }
+        let (ending, failure, counts) = withState { ($0.ending, $0.life.failure, $0.counts) }
         guard let ending else { return }
         observed.tell(.closed(ending, failure, counts), number, peer: peer.family == nil ? nil : peer)
     }

@@ -11,12 +11,12 @@ extension StreamDriver {
     }
 
     private func finish(_ waiter: Waiter) {
-        let (isOver, failure): (Bool, Failure?) = state.withLock { state in
+        let (isOver, failure): (Bool, Failure?) = withState { state in
             if state.life.isClosing { return (true, .closed) }
             guard state.life.phase == .open else { return (true, .notConnected) }
             if state.write.hasFinished { return (true, nil) }
             state.write.beginFinishing()
-            state.finishers.append(waiter)
+            state.rare.finishers.append(waiter)
             _ = state.use()
             return (false, nil)
         }
@@ -45,13 +45,13 @@ extension StreamDriver {
 
     /// Ends the socket without anybody waiting for it.
     package func end(_ request: LifecycleMachine.CloseRequest) {
-        state.withLock { $0.close(request) }
+        withState { $0.close(request) }
         requestTurn()
     }
 
     /// Ends at once what is left of the socket. Returns whether it was still open: whether anything was cut off.
     func cutOff() -> Bool {
-        let wasOpen = state.withLock { state in
+        let wasOpen = withState { state in
             // close() has completed, and its background has had its chance.
             state.giveUpDiscarding()
             defer { state.life.close(.reset) }
@@ -62,11 +62,11 @@ extension StreamDriver {
     }
 
     private func close(_ request: LifecycleMachine.CloseRequest, _ waiter: Waiter) {
-        let isDone = state.withLock { state in
+        let isDone = withState { state in
             if state.life.isClosed, state.life.request == nil { return true }
             _ = state.use()
             state.close(request)
-            state.closers.append(waiter)
+            state.rare.closers.append(waiter)
             return false
         }
         if isDone { waiter.resume() } else { requestTurn() }
@@ -77,12 +77,12 @@ extension StreamDriver {
     /// The task that serves this socket was cancelled: its waits end, now and from here on.
     package func cancelServing() {
         var endings = StreamState.Endings()
-        state.withLock { state in
+        withState { state in
             state.isServingCancelled = true
             for reader in state.readers.removeAll(where: \.isServing) {
                 state.end(reader, with: .cancelled(), &endings)
             }
-            for sender in state.senders {
+            for sender in state.rareIfAny?.senders ?? [] {
                 guard let waiting = sender.waiting, waiting.isServing,
                     let failure = state.withdraw(sender.ticket, .cancelled())
                 else { continue }

@@ -3,7 +3,7 @@ extension StreamDriver {
     /// Connects. When it returns, listeners of "connect" have been told; when it throws, the socket is closed, unless
     /// the call did not fit (`.alreadyConnected`, `.closed`), which changes nothing.
     package func connect(to target: ConnectTarget, timeout: Duration?) async throws(Failure) {
-        let ticket = state.withLock { $0.nextTicket() }
+        let ticket = withState { $0.nextTicket() }
         let failure = await Waiter.wait { waiter in
             beginConnecting(to: target, timeout: timeout, ticket, waiter)
         } onCancel: { [self] in
@@ -27,12 +27,14 @@ extension StreamDriver {
         let deadline = Instant.after(timeout)
         let reachable: ConnectTarget
         do throws(Failure) {
-            reachable = try state.withLock { state throws(Failure) in
+            reachable = try withState { state throws(Failure) in
                 try state.life.checkConnect()
-                let reachable = try state.boundFamily.map { family throws(Failure) in try target.limited(to: family) }
+                let reachable = try state.rareIfAny?.boundFamily.map { family throws(Failure) in
+                    try target.limited(to: family)
+                }
                 try state.life.beginConnect()
-                state.connecting = waiter
-                state.connectTicket = ticket
+                state.rare.connecting = waiter
+                state.rare.connectTicket = ticket
                 return reachable ?? target
             }
         } catch {
@@ -44,8 +46,8 @@ extension StreamDriver {
 
     /// Ends the connect that has this ticket, and no other: a second call, which was refused, may be cancelled too.
     private func cancelConnecting(_ ticket: Ticket) {
-        let mustTurn = state.withLock { state in
-            guard state.connecting != nil, state.connectTicket == ticket else { return false }
+        let mustTurn = withState { state in
+            guard let rare = state.rareIfAny, rare.connecting != nil, rare.connectTicket == ticket else { return false }
             state.life.close(.failed(.cancelled()))
             return true
         }
@@ -54,7 +56,7 @@ extension StreamDriver {
 
     private func startConnector(to target: ConnectTarget, began: Instant, deadline: Instant) {
         // Closed or cancelled before it began: the turn that was asked for ends it.
-        let (isWanted, isBound) = state.withLock { state in
+        let (isWanted, isBound) = withState { state in
             (state.life.phase == .connecting && state.life.request == nil, state.life.isBound)
         }
         guard isWanted else { return }
@@ -69,13 +71,13 @@ extension StreamDriver {
         self.connector = connector
         // What bind() made serves the first attempt. Another thread may be setting options on it just now; then the
         // attempt begins when that gives it back.
-        let isInUse = state.withLock { $0.descriptor.withhold() }
+        let isInUse = withState { $0.descriptor.withhold() }
         if !isInUse { connector.start() }
     }
 
     /// Gives back a number that was lent for an option or a question.
     func giveBack() {
-        let isReturned = state.withLock { state in
+        let isReturned = withState { state in
             _ = state.descriptor.giveBack()
             return state.descriptor.isReturned
         }
@@ -90,10 +92,10 @@ extension StreamDriver {
     private func makeDescriptor(
         _ family: SocketAddress.Family, bound: SocketAddress?
     ) -> Result<OwnedDescriptor, SetupError> {
-        let options: KernelOptions = state.withLock { $0.shared.values.kernel }
+        let options: KernelOptions = withState { $0.shared.values.kernel }
         if bound != nil {
             var taken: OwnedDescriptor?
-            state.withLock { taken = $0.descriptor.surrender() }
+            withState { taken = $0.descriptor.surrender() }
             if let taken = taken.take() { return .success(taken) }
         }
         return SocketCalls.open(family, local?.kind ?? .stream, options, bindTo: bound)
@@ -111,7 +113,7 @@ extension StreamDriver {
             loop.deregister(connected.number, connected.token)
             _ = OwnedDescriptor(adopting: connected.number)
         case .failure(let failure):
-            state.withLock { $0.life.close(.failed(failure)) }
+            withState { $0.life.close(.failed(failure)) }
         }
         turn()
     }
@@ -120,21 +122,23 @@ extension StreamDriver {
     /// meanwhile; then both are left to the caller.
     private func open(_ connected: ConnectionAttempt.Connected, peer: SocketAddress) -> Bool {
         fixedPeer = peer
-        let isWanted = state.withLock { state in
+        let isWanted = withState { state in
             guard state.life.open() else { return false }
             state.descriptor.adopt(OwnedDescriptor(adopting: connected.number))
             state.isWatched = true
             state.isRegistered = true
+            // What connecting needed, and an open connection does not.
+            let rare = state.rareIfAny.take()
             state.didOpen()
             state.read.ready(connected.seen)
-            if state.hasLateOptions,
+            if let rare, rare.hasLateOptions,
                 case .failure(let error) = state.shared.values.kernel.changeable.apply(to: connected.number)
             {
                 state.outbox.emit(.error(Failure(error), peer))
             }
             state.outbox.emit(.connect)
             // Behind the event: whoever awaits connect() finds its listeners told.
-            if let waiter = state.connecting.take() { state.outbox.append(.call { waiter.resume() }) }
+            if let waiter = rare?.connecting { state.outbox.append(.call { waiter.resume() }) }
             return true
         }
         if isWanted { adoptRegistration(connected.token) }

@@ -19,7 +19,7 @@ extension StreamDriver {
         if !unread.isEmpty {
             let ahead = ReadAhead()
             unread.withUnsafeBytes { ahead.append($0) }
-            state.withLock { $0.put(ahead, isUntried: true) }
+            withState { $0.put(ahead, isUntried: true) }
         }
         tellOpened(.adopted)
         startWatchingWhenUsed()
@@ -49,10 +49,10 @@ extension StreamDriver {
     }
 
     private func beginDetaching(_ waiter: Waiter) {
-        let refusal: Failure? = state.withLock { state in
+        let refusal: Failure? = withState { state in
             if let refusal = state.refusalOfDetaching() { return refusal }
             state.life.close(.detach)
-            state.detachment = .wanted(waiter)
+            state.rare.detachment = .wanted(waiter)
             return nil
         }
         if let refusal { waiter.resume(refusal) } else { requestTurn() }
@@ -60,18 +60,20 @@ extension StreamDriver {
 
     /// Hands over the descriptor, which nobody uses any more. On the loop.
     func surrender() {
-        let waiter: Waiter? = state.withLock { state in
-            guard case .wanted(let waiter)? = state.detachment, let descriptor = state.descriptor.surrender() else {
+        let waiter: Waiter? = withState { state in
+            guard case .wanted(let waiter)? = state.rareIfAny?.detachment,
+                let descriptor = state.descriptor.surrender()
+            else {
                 return nil
             }
-            state.detachment = .done(Detached(number: descriptor.relinquish(), unread: state.takeUnread()))
+            state.rare.detachment = .done(Detached(number: descriptor.relinquish(), unread: state.takeUnread()))
             return waiter
         }
         waiter?.resume()
     }
 
     private func takeDetached() throws(Failure) -> Detached {
-        guard case .done(let detached)? = state.withLock({ $0.detachment.take() }) else { throw .closed }
+        guard case .done(let detached)? = withState({ $0.rareIfAny?.detachment.take() }) else { throw .closed }
         return detached
     }
 }
@@ -82,7 +84,9 @@ extension StreamState {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
         let isFinishing = write.isFinishing && !write.hasFinished
-        let isBusy = read.isReading || !readers.isEmpty || !write.isFlushed || isFinishing || relays > 0
+        let isBusy =
+            read.isReading || !readers.isEmpty || !write.isFlushed || isFinishing
+            || rareIfAny.map { $0.relays > 0 } ?? false
         return isBusy ? .invalidState(.busy) : nil
     }
 

@@ -4,7 +4,7 @@ extension StreamDriver {
     package func on(
         _ kind: EventKind, once: Bool = false, _ body: @escaping @Sendable (EngineEvent) -> Void
     ) -> Ticket {
-        let (ticket, mustTurn) = state.withLock { state in
+        let (ticket, mustTurn) = withState { state in
             let ticket = state.nextTicket()
             // A closed socket has told its last: keeping the listener would keep what it captures.
             if !state.life.isClosed {
@@ -20,10 +20,10 @@ extension StreamDriver {
     package func off(_ ticket: Ticket) { off { $0.ticket == ticket } }
 
     /// Removes all listeners of an event.
-    package func off(_ kind: EventKind) { off { $0.kind == kind } }
+    package func off(_ kind: EventKind) { off { $0.hears(kind) } }
 
     private func off(where isIncluded: (Listener) -> Bool) {
-        let (before, mustTurn) = state.withLock { state in
+        let (before, mustTurn) = withState { state in
             (state.outbox.remove(where: isIncluded), state.isRegistered && !state.hasHandle)
         }
         if mustTurn { requestTurn() }
@@ -32,13 +32,13 @@ extension StreamDriver {
 
     /// Queues a completion behind the events that came before it.
     package func complete(_ body: @escaping @Sendable () -> Void) {
-        state.withLock { $0.outbox.append(.call(body)) }
+        withState { $0.outbox.append(.call(body)) }
         requestTurn()
     }
 
     /// Queues an event, and returns when its listeners, if there are any, have been told.
     package func emit(_ event: EngineEvent) async {
-        let mustWait = state.withLock { state in
+        let mustWait = withState { state in
             guard state.outbox.hasListener(event.kind) else { return false }
             state.outbox.emit(event)
             return true
@@ -49,7 +49,7 @@ extension StreamDriver {
 
     /// Queues an event.
     package func post(_ event: EngineEvent) {
-        state.withLock { $0.outbox.emit(event) }
+        withState { $0.outbox.emit(event) }
         requestTurn()
     }
 }

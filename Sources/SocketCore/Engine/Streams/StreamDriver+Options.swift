@@ -4,7 +4,7 @@ extension StreamDriver {
     package func setOptions(
         _ options: KernelOptions, _ change: (inout StreamSettings) -> Void
     ) throws(Failure) {
-        try state.withLock { state throws(Failure) in
+        try withState { state throws(Failure) in
             if state.life.isClosing { throw .closed }
             let kept = state.shared.values.kernel
             if state.life.phase == .connecting, let late = options.firstTooLate(comparedWith: { kept[$0] }) {
@@ -18,13 +18,13 @@ extension StreamDriver {
                 change(&settings)
             }
             // An attempt to connect may have made its descriptor before: it gets them when it has won.
-            state.withLock { if $0.life.phase == .connecting { $0.hasLateOptions = true } }
+            withState { if $0.life.phase == .connecting { $0.rare.hasLateOptions = true } }
         }
     }
 
     /// The kernel's options, and ours.
     package func readOptions() throws(Failure) -> (KernelOptions, StreamSettings) {
-        let settings = try state.withLock { state throws(Failure) in
+        let settings = try withState { state throws(Failure) in
             if state.life.isClosed { throw .closed }
             return state.shared.values
         }
@@ -33,7 +33,7 @@ extension StreamDriver {
 
     /// What the kernel tells of the connection.
     package func readTCPFacts() throws(Failure) -> TCPFacts {
-        try state.withLock { state throws(Failure) in
+        try withState { state throws(Failure) in
             if state.life.isClosed { throw .closed }
             if state.life.phase < .open { throw .notConnected }
         }

@@ -108,7 +108,7 @@ extension StreamDriver {
     func admitReader(
         isNext: Bool, isEager: Bool, orQueue reader: StreamState.Reader? = nil, _ deadline: Instant = .never
     ) -> ReaderAdmission {
-        state.withLock { state in
+        withState { state in
             // A message listener that came while this reader waited takes effect behind it.
             if let failure = state.refusalOfReading(ignoresListeners: isNext) {
                 if isNext { state.read.relinquish() }
@@ -139,7 +139,7 @@ extension StreamDriver {
     ) -> ReceiveOutcome {
         let target = UnsafeMutableRawBufferPointer(rebasing: (buffer ?? Scratch.buffer)[..<most])
         let result = receive(number, into: target)
-        let (didClear, mustTurn, mustYield): (Bool, Bool, Bool) = state.withLock { state in
+        let (didClear, mustTurn, mustYield): (Bool, Bool, Bool) = withState { state in
             _ = state.descriptor.giveBack()
             var keepsTurn = false
             if case .failure(let error) = result {
@@ -195,7 +195,7 @@ extension StreamDriver {
             let target = UnsafeMutableRawBufferPointer(rebasing: Scratch.buffer[..<request.most(beyond: ahead.count)])
             let result = receive(number, into: target)
             ahead.append(UnsafeRawBufferPointer(rebasing: target[..<((try? result.get()) ?? 0)]))
-            let (didClear, next) = state.withLock { state in
+            let (didClear, next) = withState { state in
                 state.read.keep(ahead.count, isUntried: false)
                 let didClear = state.finishReading(result, limit: target.count, tick: turn.tick, keepsTurn: true)
                 if case .failure(let error) = result, error != .wouldBlock { state.wasFailureReported = true }
@@ -213,7 +213,7 @@ extension StreamDriver {
             endTurn(ahead)
             return .failed(.timedOut())
         }
-        state.withLock { state in
+        withState { state in
             _ = state.descriptor.giveBack()
             state.put(ahead, isUntried: false)
         }
@@ -223,7 +223,7 @@ extension StreamDriver {
     /// A reader is done; what is left is for the next one. Returns whether the reader has had its share.
     @discardableResult
     private func endTurn(_ ahead: ReadAhead, isAnswered: Bool = false) -> Bool {
-        let (mustTurn, mustYield) = state.withLock { state in
+        let (mustTurn, mustYield) = withState { state in
             _ = state.descriptor.giveBack()
             if isAnswered { state.counts.messagesReceived += 1 }
             state.endTurn(ahead, isUntried: true)
@@ -235,7 +235,7 @@ extension StreamDriver {
 
     /// Sets how the stream is cut into messages, from what was not taken yet on; nil: not at all.
     package func setFramer(_ framer: Framer?) {
-        let (before, mustTurn) = state.withLock { state in
+        let (before, mustTurn) = withState { state in
             let before = state.framer
             state.framer = framer
             state.read.retry()
@@ -247,9 +247,9 @@ extension StreamDriver {
 
     /// Lets the message listeners hear nothing for now; what arrives waits in the kernel, for them or for a receive.
     package var isPaused: Bool {
-        get { state.withLock { $0.isPaused } }
+        get { withState { $0.isPaused } }
         set {
-            let mustTurn = state.withLock { state in
+            let mustTurn = withState { state in
                 state.isPaused = newValue
                 return state.wantsTurnAfterReading()
             }
@@ -258,13 +258,13 @@ extension StreamDriver {
     }
 
     /// The next byte, if it was read ahead, is not the last of those, and nobody else waits for it.
-    package func takeByte() -> UInt8? { state.withLock { $0.takeByte() } }
+    package func takeByte() -> UInt8? { withState { $0.takeByte() } }
 
     // MARK: Waiting for input
 
     /// Whether the calling task is the one that serves this socket: then `enqueueServingReader` is all that a wait
     /// needs, since the task's own cancellation handler stands for it.
-    package var isServedByCurrentTask: Bool { servingTask?.isCurrent ?? false }
+    package var isServedByCurrentTask: Bool { servingTask.isCurrent }
 
     /// Puts the serving task in the queue. It is resumed with nil when it has the turn.
     package func enqueueServingReader(
@@ -278,7 +278,7 @@ extension StreamDriver {
     /// Waits for the turn to read; nil when it is there. Cancelled or out of time, it leaves the socket and its bytes
     /// to the next reader.
     package func waitToRead(_ deadline: Instant, hasTurn: Bool) async -> Failure? {
-        let ticket = state.withLock { $0.nextTicket() }
+        let ticket = withState { $0.nextTicket() }
         return await Waiter.wait { waiter in
             let failure = enqueue(.task(waiter), ticket, deadline, isServing: false, hasTurn: hasTurn)
             if let failure { waiter.resume(failure) }
@@ -305,7 +305,7 @@ extension StreamDriver {
     private func enqueue(
         isServing: Bool, hasTurn: Bool, _ reader: (inout StreamState) -> Waiting<StreamState.Reader>
     ) -> Failure? {
-        let (failure, mustTurn): (Failure?, Bool) = state.withLock { state in
+        let (failure, mustTurn): (Failure?, Bool) = withState { state in
             if hasTurn { state.read.relinquish() }
             if let failure = state.refusalOfReading(ignoresListeners: true) { return (failure, hasTurn) }
             if isServing, state.isServingCancelled { return (.cancelled(), hasTurn) }
@@ -318,7 +318,7 @@ extension StreamDriver {
 
     private func cancelReader(_ ticket: Ticket) {
         var endings = StreamState.Endings()
-        let mustTurn = state.withLock { state in
+        let mustTurn = withState { state in
             guard let reader = state.readers.remove(ticket) else { return false }
             state.end(reader, with: .cancelled(), &endings)
             // Whoever is behind it may be content with what was read ahead for it.
@@ -360,7 +360,7 @@ extension StreamState {
         servedInARow = 0
         if deadline != .never { mayExpire = true }
         if atFront { readers.prepend(reader) } else { readers.append(reader) }
-        return use() || deadline < timer || wantsTurnAfterReading()
+        return use() || isEarliest(deadline) || wantsTurnAfterReading()
     }
 
     /// Whether somebody behind the reader that just finished, or just queued, can be served right away.
@@ -411,9 +411,9 @@ extension StreamState {
     private mutating func noteExhaustion() {
         guard read.isExhausted else { return }
         emitEnd()
-        if let outputError, life.request == nil {
-            // Neither direction is left. The send that met the error has told of it.
-            wasFailureReported = true
+        if let rare = rareIfAny, let outputError = rare.outputError, life.request == nil {
+            // Neither direction is left.
+            wasFailureReported = rare.wasOutputErrorReported
             life.close(.failed(.system(outputError, .send)))
         }
     }

@@ -2,7 +2,7 @@
 extension StreamDriver {
     /// The first waiting task has the turn, and reads for itself.
     func resumeReader() {
-        let waiter: Waiter? = state.withLock { state in
+        let waiter: Waiter? = withState { state in
             guard case .task(let waiter)? = state.readers.popFirst()?.waiter else {
                 state.read.relinquish()
                 return nil
@@ -24,7 +24,7 @@ extension StreamDriver {
         case .failure(let error): result = .failure(.system(error, .receive))
         }
         countRead((try? received.get()) ?? 0)
-        let (didClear, reader): (Bool, StreamState.Reader?) = state.withLock { state in
+        let (didClear, reader): (Bool, StreamState.Reader?) = withState { state in
             let didClear = state.finishReading(received, limit: buffer.count, tick: tick)
             if case .failure(let error) = received {
                 if error == .wouldBlock { return (didClear, nil) }
@@ -44,14 +44,14 @@ extension StreamDriver {
             return (didClear, nil)
         }
         if didClear { rearm(.read) }
-        guard case .handler(let body) = reader else { return state.withLock { $0.step(mayRead: mayRead) } }
+        guard case .handler(let body) = reader else { return withState { $0.step(mayRead: mayRead) } }
         body(self, result)
         return deliver(isOver: true)
     }
 
     /// The first who waits is a handler with a request of its own, or has bytes that were read ahead.
     func pullForHandler() {
-        let reader: Waiting<StreamState.Reader>? = state.withLock { state in
+        let reader: Waiting<StreamState.Reader>? = withState { state in
             let reader = state.readers.popFirst()
             if reader == nil { state.read.relinquish() }
             return reader
@@ -86,7 +86,7 @@ extension StreamDriver {
         let result = receive(number, into: buffer)
         guard case .success(let count) = result, count > 0 else {
             countRead(0)
-            let (didClear, step) = state.withLock { state in
+            let (didClear, step) = withState { state in
                 (state.finishReading(result, limit: buffer.count, tick: tick), state.step(mayRead: mayRead))
             }
             if didClear { rearm(.read) }
@@ -94,7 +94,7 @@ extension StreamDriver {
         }
         countRead(count)
         let event = EngineEvent.message(Scratch.copy(count), from: peer)
-        let (didClear, isOnLoop, listeners): (Bool, Bool, [Listener]?) = state.withLock { state in
+        let (didClear, isOnLoop, listeners): (Bool, Bool, [Listener]?) = withState { state in
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
             guard let listeners = state.beginTelling() else {
                 // Those who wanted it are gone, or something is to be told before it.
@@ -104,7 +104,7 @@ extension StreamDriver {
             return (didClear, state.isDeliveredOnLoop, listeners)
         }
         if didClear { rearm(.read) }
-        guard let listeners else { return state.withLock { $0.step(mayRead: mayRead) } }
+        guard let listeners else { return withState { $0.step(mayRead: mayRead) } }
         return tell(listeners, event, isOnLoop: isOnLoop)
     }
 
@@ -114,7 +114,7 @@ extension StreamDriver {
         let result = receive(number, into: buffer)
         let bytes = buffer[..<((try? result.get()) ?? 0)]
         countRead(bytes.count)
-        let (didClear, telling) = state.withLock { state in
+        let (didClear, telling) = withState { state in
             let didClear = state.finishReading(result, limit: buffer.count, tick: tick)
             if bytes.isEmpty { return (didClear, nil as StreamState.Telling?) }
             let telling = state.beginLending()
@@ -122,13 +122,13 @@ extension StreamDriver {
             return (didClear, telling)
         }
         if didClear { rearm(.read) }
-        guard let telling else { return state.withLock { $0.step(mayRead: mayRead) } }
+        guard let telling else { return withState { $0.step(mayRead: mayRead) } }
         return tell(telling, lending: UnsafeRawBufferPointer(rebasing: bytes))
     }
 
     /// The next message for the listeners, of what was read ahead and what the kernel has. Returns the next step.
     func cutForListeners(_ number: Int32) -> StreamState.Step {
-        let (admitted, framer, existing) = state.withLock { ($0.read.turn(), $0.framer, $0.ahead) }
+        let (admitted, framer, existing) = withState { ($0.read.turn(), $0.framer, $0.ahead) }
         let ahead = existing ?? ReadAhead()
         var turn = admitted
         var request = ReadRequest.chunk
@@ -138,7 +138,7 @@ extension StreamDriver {
                 if let cut { return tell(cut, of: ahead, framer) }
             } catch {
                 let failure = error
-                return state.withLock { state in
+                return withState { state in
                     state.endTurn(ahead, isUntried: false)
                     state.life.close(.failed(failure))
                     return state.step(mayRead: mayRead)
@@ -151,7 +151,7 @@ extension StreamDriver {
             let count = (try? result.get()) ?? 0
             countRead(count)
             ahead.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            let (didClear, next) = state.withLock { state in
+            let (didClear, next) = withState { state in
                 state.read.keep(ahead.count, isUntried: false)
                 let didClear = state.finishReading(result, limit: buffer.count, tick: turn.tick, keepsTurn: true)
                 return (didClear, state.read.turn())
@@ -160,7 +160,7 @@ extension StreamDriver {
             if case .failure = result { break }
             turn = next
         }
-        return state.withLock { state in
+        return withState { state in
             // Not looked at to the end when the turn's budget was used up.
             state.endTurn(ahead, isUntried: false)
             return state.step(mayRead: mayRead)
@@ -170,14 +170,14 @@ extension StreamDriver {
     private func tell(_ cut: ReadRequest.Cut, of ahead: ReadAhead, _ framer: Framer?) -> StreamState.Step {
         let bytes = ahead.copy(cut.bytes)
         countRead(cut.used, atLeast: StreamDriver.leastMessageCost)
-        let telling: StreamState.Telling? = state.withLock { state in
+        let telling: StreamState.Telling? = withState { state in
             // With another framing it is another message.
             let telling = state.framer === framer ? state.beginLending() : nil
             if telling != nil { ahead.drop(cut.used) }
             state.endTurn(ahead, isUntried: true)
             return telling
         }
-        guard let telling else { return state.withLock { $0.step(mayRead: mayRead) } }
+        guard let telling else { return withState { $0.step(mayRead: mayRead) } }
         if telling.lends { return bytes.withUnsafeBytes { tell(telling, lending: $0) } }
         return tell(telling.listeners, .message(bytes, from: peer), isOnLoop: telling.isOnLoop)
     }
@@ -196,14 +196,14 @@ extension StreamDriver {
             return deliver(isOver: true)
         }
         handOver(Outbox.Delivery(item: .event(event), listeners: listeners))
-        return state.withLock { $0.step(mayRead: mayRead) }
+        return withState { $0.step(mayRead: mayRead) }
     }
 
     /// Looks, without taking anything, whether the peer's direction is over.
     func probe(_ number: Int32, _ tick: UInt32) {
-        if state.withLock({ $0.read.hasEnded }) { return probeBehindEnd(number) }
+        if withState({ $0.read.hasEnded }) { return probeBehindEnd(number) }
         let result = peek(number)
-        let didClear = state.withLock { state in
+        let didClear = withState { state in
             if case .success(let count) = result, count > 0 {
                 state.read.relinquish()
                 return false
@@ -216,7 +216,7 @@ extension StreamDriver {
     /// Looks for a reset that came after the peer's end.
     private func probeBehindEnd(_ number: Int32) {
         let error = (try? OptionCalls.takeError(number).get()) ?? nil
-        state.withLock { state in
+        withState { state in
             state.read.relinquish()
             if let error { state.life.close(.failed(.system(error, .receive))) }
         }
@@ -227,13 +227,13 @@ extension StreamDriver {
         let buffer = Scratch.buffer
         let result = StreamCalls.receive(number, into: buffer)
         countRead((try? result.get()) ?? 0)
-        let didClear = state.withLock { state in
+        let didClear = withState { state in
             let outcome = ReadMachine.Outcome(result, limit: buffer.count)
             let didClear = state.read.finish(outcome, tick: tick)
-            if case .bytes(let count, _) = outcome { state.discarded += count }
+            if case .bytes(let count, _) = outcome { state.rare.discarded += count }
             if outcome == .failed {
                 state.failDiscarding()
-            } else if state.discarded > state.shared.values.discardLimit {
+            } else if state.rare.discarded > state.shared.values.discardLimit {
                 state.giveUpDiscarding()
             }
             return didClear

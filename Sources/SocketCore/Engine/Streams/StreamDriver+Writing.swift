@@ -102,9 +102,10 @@ extension StreamDriver {
 
     /// Sends as much as goes now, and queues the rest.
     ///
-    /// `completion` is queued with the last byte, and only then: when the outcome is `.sent`.
+    /// `completion` is queued with the last byte, and only then: when the outcome is `.sent`. Unless it `isAwaited`, nobody
+    /// asks for the end of what is queued.
     package func beginSend(
-        _ source: Source, completion: SendCompletion? = nil, isFramed: Bool = false
+        _ source: Source, completion: SendCompletion? = nil, isAwaited: Bool = true, isFramed: Bool = false
     ) -> SendOutcome {
         enum Admission {
             case frame(Framer)
@@ -113,7 +114,7 @@ extension StreamDriver {
         }
         let size = source.count
         if let local, let failure = local.refusal(of: source, size) { return .failed(failure) }
-        let admission: Admission = state.withLock { state in
+        let admission: Admission = withState { state in
             if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
             if let framer = state.framer, !isFramed { return .frame(framer) }
             if size == 0 {
@@ -124,7 +125,7 @@ extension StreamDriver {
             case .finished: return .outcome(.failed(.invalidState(.finished)))
             case .queue:
                 state.counts.messagesSent += 1
-                return .outcome(.queued(state.enqueueSend(source.remainder(after: 0))))
+                return .outcome(.queued(state.enqueueSend(source.remainder(after: 0), isAwaited: isAwaited)))
             case .write(let tick):
                 guard let number = state.descriptor.lend() else { return .outcome(.failed(.closed)) }
                 state.counts.messagesSent += 1
@@ -134,32 +135,34 @@ extension StreamDriver {
         switch admission {
         case .frame(let framer):
             do throws(Failure) {
-                return beginSend(try source.framed(by: framer), completion: completion, isFramed: true)
+                return beginSend(
+                    try source.framed(by: framer), completion: completion, isAwaited: isAwaited, isFramed: true)
             } catch {
                 return .failed(error)
             }
         case .outcome(let outcome):
             if completion != nil { requestTurn() }
             return outcome
-        case .write(let number, let tick): return write(source, size, number, tick, completion)
+        case .write(let number, let tick): return write(source, size, number, tick, completion, isAwaited)
         }
     }
 
     @inline(__always)
     private func write(
-        _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?
+        _ source: Source, _ size: Int, _ number: Int32, _ tick: UInt32, _ completion: SendCompletion?,
+        _ isAwaited: Bool
     ) -> SendOutcome {
         let offered = source.offered(of: size)
         let result = source.send(number)
         var endings = StreamState.Endings()
-        let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = state.withLock { state in
+        let (outcome, didClear, mustTurn): (SendOutcome, Bool, Bool) = withState { state in
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
             let failsAlone = state.failsAlone(result)
             let didClear = state.write.wrote(count, of: failsAlone ? count : offered, tick: tick)
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock {
-                if !failsAlone { state.outputFailed(error, &endings) }
+                if !failsAlone { state.outputFailed(error, hasCaller: true, &endings) }
                 return (.failed(.system(error, .send, sent: 0, remaining: size)), didClear, true)
             }
             // What others queued during this write goes out next, and a close that waited for it goes on.
@@ -175,7 +178,8 @@ extension StreamDriver {
                 let ended = state.life.failure ?? .aborted()
                 return (.failed(ended.with(sent: count, remaining: size - count)), didClear, false)
             }
-            let ticket = state.enqueueSend(source.remainder(after: count), atFront: true)
+            let ticket = state.enqueueSend(
+                source.remainder(after: count), atFront: true, isAwaited: isAwaited)
             return (.queued(ticket), didClear, state.wantsTurnAfterWriting())
         }
         if didClear { rearm(.write) }
@@ -184,10 +188,29 @@ extension StreamDriver {
         return outcome
     }
 
+    /// Sends, with nobody to hear how it ends: a failure is told by `error`. False when the queue is full, and `drain` will
+    /// tell when it is not.
+    package func write(_ source: Source) -> Bool {
+        switch beginSend(source, isAwaited: false) {
+        case .sent: return true
+        case .queued:
+            let (hasRoom, mustTurn) = withState { (!$0.write.needsDrain, $0.use()) }
+            if mustTurn { requestTurn() }
+            return hasRoom
+        case .failed(let failure):
+            let mustTurn = withState { state in
+                state.outbox.emit(.error(failure, peer.family == nil ? nil : peer))
+                return !state.outbox.isEmpty
+            }
+            if mustTurn { requestTurn() }
+            return true
+        }
+    }
+
     /// Sends as much as the kernel takes now, and queues nothing. Less than everything: `drain` tells when there is room.
     package func trySend(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
         if let local, let failure = local.refusal(of: .borrowed(bytes), bytes.count) { throw failure }
-        let admitted: (number: Int32, tick: UInt32)? = try state.withLock { state throws(Failure) in
+        let admitted: (number: Int32, tick: UInt32)? = try withState { state throws(Failure) in
             if let failure = state.refusalOfSending() { throw failure }
             if state.framer != nil { throw .invalidState(.framed) }
             if bytes.isEmpty { return nil }
@@ -204,7 +227,7 @@ extension StreamDriver {
         guard let admitted else { return 0 }
         let result = StreamCalls.send(admitted.number, bytes)
         var endings = StreamState.Endings()
-        let (count, didClear, mustTurn) = state.withLock { state in
+        let (count, didClear, mustTurn) = withState { state in
             _ = state.descriptor.giveBack()
             let count = (try? result.get()) ?? 0
             let failsAlone = state.failsAlone(result)
@@ -213,7 +236,7 @@ extension StreamDriver {
             if count > 0 { state.counts.messagesSent += 1 }
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock, !failsAlone {
-                state.outputFailed(error, &endings)
+                state.outputFailed(error, hasCaller: true, &endings)
             }
             return (count, didClear, state.wantsTurnAfterWriting() || !endings.isEmpty || state.use())
         }
@@ -260,29 +283,30 @@ extension StreamDriver {
     }
 
     private func awaitSend(_ ticket: Ticket, _ waiter: Waiter, _ deadline: Instant, isServing: Bool) {
-        let (isOver, failure, mustTurn): (Bool, Failure?, Bool) = state.withLock { state in
-            guard let index = state.senders.firstIndex(where: { $0.ticket == ticket }) else {
+        let (isOver, failure, mustTurn): (Bool, Failure?, Bool) = withState { state in
+            guard let rare = state.rareIfAny, let index = rare.senders.firstIndex(where: { $0.ticket == ticket }) else {
                 return (true, .cancelled(), false)
             }
-            if state.senders[index].isOver {
-                return (true, state.senders.remove(at: index).failure, false)
+            if rare.senders[index].isOver {
+                return (true, rare.senders.remove(at: index).failure, false)
             }
-            state.senders[index].waiting = Waiting(
+            rare.senders[index].waiting = Waiting(
                 ticket: ticket, waiter: waiter, deadline: deadline, isServing: isServing)
             if isServing, state.isServingCancelled, let failure = state.withdraw(ticket, .cancelled()) {
                 return (true, failure, true)
             }
             state.servedInARow = 0
             if deadline != .never { state.mayExpire = true }
-            return (false, nil, state.use() || deadline < state.timer)
+            return (false, nil, state.use() || state.isEarliest(deadline))
         }
         if isOver { waiter.resume(failure) }
         if mustTurn { requestTurn() }
     }
 
     private func cancelSend(_ ticket: Ticket) {
-        let (waiter, failure): (Waiter?, Failure?) = state.withLock { state in
-            guard let sender = state.senders.first(where: { $0.ticket == ticket }), let waiting = sender.waiting,
+        let (waiter, failure): (Waiter?, Failure?) = withState { state in
+            guard let sender = state.rareIfAny?.senders.first(where: { $0.ticket == ticket }),
+                let waiting = sender.waiting,
                 let failure = state.withdraw(ticket, .cancelled())
             else { return (nil, nil) }
             return (waiting.waiter, failure)
@@ -298,7 +322,7 @@ extension StreamDriver {
     /// Writes from the queue.
     func flush(_ number: Int32) {
         let buffer = Scratch.buffer
-        guard let batch = state.withLock({ $0.write.beginFlush(into: buffer) }) else { return }
+        guard let batch = withState({ $0.write.beginFlush(into: buffer) }) else { return }
         let result: SystemResult<Int>
         let total: Int
         let tick: UInt32
@@ -326,7 +350,7 @@ extension StreamDriver {
             case .file(let file): (result, lack) = file.send(count, from: offset, to: number)
             }
         }
-        let (endings, didClear) = state.withLock { state in
+        let (endings, didClear) = withState { state in
             var endings = StreamState.Endings()
             let count = (try? result.get()) ?? 0
             if case .failure(let error) = result, state.failsAlone(result) { lack = .system(error, .send) }
@@ -338,7 +362,7 @@ extension StreamDriver {
             if let lack { state.contentFailed(lack, &endings) }
             state.noteSent(count)
             if case .failure(let error) = result, error != .wouldBlock, lack == nil {
-                state.outputFailed(error, &endings)
+                state.outputFailed(error, hasCaller: false, &endings)
             } else {
                 state.settleGivenUp(&endings)
                 state.tellDrained()
@@ -358,7 +382,7 @@ extension StreamState {
     mutating func refusalOfSending() -> Failure? {
         if life.isClosing { return .closed }
         if life.phase != .open { return .notConnected }
-        if let outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
+        if let outputError = rareIfAny?.outputError { return .system(outputError, .send, sent: 0, remaining: 0) }
         return nil
     }
 
@@ -371,10 +395,12 @@ extension StreamState {
         write.wantsFlush || write.mustShutDown || life.request != nil || life.phase > .open
     }
 
-    mutating func enqueueSend(_ remainder: WriteMachine.Remainder, atFront: Bool = false) -> Ticket {
+    mutating func enqueueSend(
+        _ remainder: WriteMachine.Remainder, atFront: Bool = false, isAwaited: Bool = true
+    ) -> Ticket {
         let ticket = nextTicket()
         write.enqueue(remainder, ticket: ticket, atFront: atFront)
-        senders.append(Sender(ticket: ticket))
+        if isAwaited { rare.senders.append(Sender(ticket: ticket)) }
         return ticket
     }
 
@@ -399,16 +425,19 @@ extension StreamState {
     }
 
     /// A send met an error that no retry mends: the queue is dropped. An open socket is not closed here: what the peer
-    /// sent before is still to be read, and behind it the read side finds the end by itself.
-    fileprivate mutating func outputFailed(_ error: SystemError, _ endings: inout Endings) {
+    /// sent before is still to be read, and behind it the read side finds the end by itself. `hasCaller`: the call that met
+    /// it tells of it.
+    fileprivate mutating func outputFailed(_ error: SystemError, hasCaller: Bool, _ endings: inout Endings) {
         for ended in write.dropAll() {
             let failure = Failure.system(error, .send, sent: ended.sent, remaining: ended.remaining)
             endings.add(endSender(ended.ticket, failure), failure)
         }
         // Later sends are told the same, instead of waiting for room that never comes.
-        outputError = error
+        let wasReported = hasCaller || !endings.isEmpty
+        rare.outputError = error
+        rare.wasOutputErrorReported = wasReported
         if life.phase == .flushing || read.isExhausted {
-            wasFailureReported = !endings.isEmpty || life.phase == .open
+            wasFailureReported = wasReported
             life.close(.failed(.system(error, .send)))
         }
     }

@@ -2,7 +2,7 @@
 ///
 /// Every socket of the stream kind is one of these, from before it has a descriptor until after it has lost it. Any
 /// thread may call it; its loop calls `ready`, `turn` and `deadlineReached`.
-package final class StreamDriver: LoopClient, SocketDriver {
+package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
@@ -13,7 +13,10 @@ package final class StreamDriver: LoopClient, SocketDriver {
     package let local: LocalStream?
     /// Nil when nobody observes it.
     package let observed: Observed?
-    let state = Lock(StreamState())
+    private let guardian = Guardian()
+    // In here and not in a `Lock`: a connection is one object, and its first lines of memory are those that every
+    // message touches. `withState` alone touches it.
+    @exclusivity(unchecked) nonisolated(unsafe) private var guarded = StreamState()
 
     // On the loop only.
     nonisolated(unsafe) private var token: PollToken?
@@ -26,20 +29,21 @@ package final class StreamDriver: LoopClient, SocketDriver {
     // Set before the socket is open, and not changed again.
     @exclusivity(unchecked) nonisolated(unsafe) var fixedPeer = SocketAddress.none
     // Set before the serving task makes its first call.
-    @exclusivity(unchecked) nonisolated(unsafe) package var servingTask: ServingTask?
+    @exclusivity(unchecked) nonisolated(unsafe) package var servingTask = ServingTask.none
 
-    /// What one turn may read, in bytes; a read counts as 16 KiB at least. So a turn makes 16 reads at most, and takes
-    /// 256 KiB at most.
-    private static let readBudget = 256 * 1024
+    /// What a read costs at least, in bytes: see `Allowance`.
     static let leastCost = 16 * 1024
     /// What a message costs that was read together with others, at least.
     static let leastMessageCost = 256
-    /// How many deliveries one turn may make: each may start the next one, as a completion that sends again does, and
-    /// such a chain must not keep the loop from its other sockets.
-    private static let deliveryBudget = 32
-    // What is left of them. On the loop only.
-    nonisolated(unsafe) private var readAllowance = StreamDriver.readBudget
-    nonisolated(unsafe) private var deliveryAllowance = StreamDriver.deliveryBudget
+
+    /// What is left to the socket whose turn it is.
+    struct Allowance {
+        /// Bytes to read. A read counts as 16 KiB at least, so a turn makes 16 reads at most, and takes 256 KiB at most.
+        var bytes = 256 * 1024
+        /// Deliveries to make: each may start the next one, as a completion that sends again does, and such a chain must
+        /// not keep the loop from its other sockets.
+        var deliveries = 32
+    }
 
     /// A socket without a connection, on a loop of `group`: the next in turn, unless it is given.
     package init(
@@ -51,7 +55,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         observed = if let listener { listener.observed?.another() } else { group.observe() }
         self.loop = loop ?? group.next()
         guard let local else { return }
-        state.withLock { state in
+        withState { state in
             state.read.readsMayBeShort = true
             state.write.keepsBounds = local.keepsBounds
         }
@@ -65,7 +69,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         self.init(group: group, listener: listener, local: local)
         fixedPeer = peer
         var descriptor: OwnedDescriptor? = consume descriptor
-        state.withLock { state in
+        withState { state in
             if let descriptor = descriptor.take() { state.descriptor.adopt(descriptor) }
             state.shared = settings
             _ = state.life.open()
@@ -73,18 +77,32 @@ package final class StreamDriver: LoopClient, SocketDriver {
         }
     }
 
+    /// Runs `body` alone with the state. It calls nothing that could call back: see `Lock.withLock`.
+    @inline(__always)
+    final func withState<Result: ~Copyable, Failure: Error>(
+        _ body: (inout StreamState) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guardian.lock()
+        defer { guardian.unlock() }
+        return try body(&guarded)
+    }
+
+    package static func == (left: StreamDriver, right: StreamDriver) -> Bool { left === right }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+
     /// Lets the loop watch the socket: its first listeners, or its handler, are in place.
     package func startWatching() {
-        state.withLock { $0.isWatched = true }
+        withState { $0.isWatched = true }
         requestTurn()
     }
 
     /// The same, but only once the program uses the socket: adds a listener, receives, ends it.
-    package func startWatchingWhenUsed() { state.withLock { $0.isWatchedWhenUsed = true } }
+    package func startWatchingWhenUsed() { withState { $0.isWatchedWhenUsed = true } }
 
     /// The program let go of the socket object.
     package func handleReleased() {
-        let mustTurn = state.withLock { state in
+        let mustTurn = withState { state in
             state.hasHandle = false
             // A connection that was never watched is ended like any other: what it sent arrives, unread input or not.
             if state.life.phase == .open { state.isWatched = true }
@@ -103,7 +121,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
 
     package func ready(_ events: PollEvents) {
         if events.contains(.urgent) { takeUrgent() }
-        let step = state.withLock { state in
+        let step = withState { state in
             state.read.ready(events)
             state.write.ready(events)
             return state.step(mayRead: true)
@@ -114,24 +132,24 @@ package final class StreamDriver: LoopClient, SocketDriver {
     /// Urgent data came: tells of it, if anybody listens.
     private func takeUrgent() {
         // Only the loop gives the descriptor back, so it cannot go away during the call.
-        guard let number = state.withLock({ $0.outbox.hasListener(.urgent) ? $0.descriptor.number : nil }) else {
+        guard let number = withState({ $0.outbox.hasListener(.urgent) ? $0.descriptor.number : nil }) else {
             return
         }
         // It fails when the byte stays in the stream (SO_OOBINLINE).
         let byte = try? StreamCalls.receiveUrgent(number).get()
-        state.withLock { $0.outbox.emit(.urgent(byte)) }
+        withState { $0.outbox.emit(.urgent(byte)) }
         if byte != nil { rearm(.read) }
     }
 
     package func turn() {
         guard !isServicing else { return }
-        service(state.withLock { $0.step(mayRead: true) })
+        service(withState { $0.step(mayRead: true) })
     }
 
     package func deadlineReached(now: Instant) {
         timer = nil
-        let (endings, unsentNumber) = state.withLock { state in
-            state.timer = .never
+        let (endings, unsentNumber) = withState { state in
+            state.rareIfAny?.timer = .never
             let (endings, mustCheckLinger) = state.expire(now: now)
             return (endings, mustCheckLinger ? state.descriptor.number : nil)
         }
@@ -139,7 +157,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         if let unsentNumber {
             // Only the loop gives the descriptor back, so it cannot go away during this call.
             let unsent = (try? StreamCalls.unsentCount(unsentNumber).get()) ?? 0
-            state.withLock { $0.didCheckLinger(unsent: unsent) }.perform()
+            withState { $0.didCheckLinger(unsent: unsent) }.perform()
         }
         turn()
     }
@@ -149,20 +167,19 @@ package final class StreamDriver: LoopClient, SocketDriver {
         isServicing = true
         defer { isServicing = false }
         var step = first
-        readAllowance = StreamDriver.readBudget
-        deliveryAllowance = StreamDriver.deliveryBudget
+        loop.allowance = Allowance()
         while true {
             switch step {
             case .nothing: return
             case .yield:
-                state.withLock { $0.write.beginTurn() }
+                withState { $0.write.beginTurn() }
                 loop.yieldTurn(self)
                 return
-            case .end: state.withLock { $0.takeRequest(peer: peer.family == nil ? nil : peer) }.perform()
+            case .end: withState { $0.takeRequest(peer: peer.family == nil ? nil : peer) }.perform()
             case .register(let number): register(number)
             case .release(let number, let isAbortive): release(number, isAbortive: isAbortive)
             case .deliver:
-                guard deliveryAllowance > 0 else {
+                guard loop.allowance.deliveries > 0 else {
                     loop.yieldTurn(self)
                     return
                 }
@@ -173,7 +190,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
             case .shutDown(let number):
                 // ENOTCONN: the peer has reset the connection; the read side tells.
                 _ = SocketCalls.finishOutput(number)
-                state.withLock { $0.didShutDown() }.perform()
+                withState { $0.didShutDown() }.perform()
             case .resumeReader: resumeReader()
             case .readForHandler(let number, let tick):
                 step = readForHandler(number, tick)
@@ -194,28 +211,32 @@ package final class StreamDriver: LoopClient, SocketDriver {
                 if let timer { loop.cancelTimer(timer) }
                 timer = loop.setTimer(deadline, for: self)
             }
-            step = state.withLock { $0.step(mayRead: mayRead) }
+            step = withState { $0.step(mayRead: mayRead) }
         }
     }
 
     /// Whether this turn may go on reading.
-    var mayRead: Bool { readAllowance > 0 }
+    var mayRead: Bool { loop.allowance.bytes > 0 }
 
     /// This turn has read `count` bytes.
-    func countRead(_ count: Int, atLeast least: Int = StreamDriver.leastCost) { readAllowance -= max(count, least) }
+    func countRead(_ count: Int, atLeast least: Int = StreamDriver.leastCost) {
+        loop.allowance.bytes -= max(count, least)
+    }
 
     /// Tells on the loop what is in the outbox, as far as the turn's budget goes. `isOver`: a delivery that was made
     /// before has ended. Returns the next step.
     func deliver(isOver: Bool) -> StreamState.Step {
         var isOver = isOver
         var step = StreamState.Step.nothing
-        while let delivery = state.withLock({ state in
+        while let delivery = withState({ state in
             if isOver { state.outbox.endDelivery() }
-            if deliveryAllowance > 0, state.isDeliveredOnLoop, let next = state.outbox.beginDelivery() { return next }
+            if loop.allowance.deliveries > 0, state.isDeliveredOnLoop, let next = state.outbox.beginDelivery() {
+                return next
+            }
             step = state.step(mayRead: mayRead)
             return nil as Outbox.Delivery?
         }) {
-            deliveryAllowance -= 1
+            loop.allowance.deliveries -= 1
             perform(delivery)
             isOver = true
         }
@@ -224,7 +245,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
 
     /// Hands what is next in the outbox to the executor that the program chose. The next one follows when it is done.
     private func handOver() {
-        if let delivery = state.withLock({ $0.outbox.beginDelivery() }) { handOver(delivery) }
+        if let delivery = withState({ $0.outbox.beginDelivery() }) { handOver(delivery) }
     }
 
     private func perform(_ delivery: Outbox.Delivery) {
@@ -237,10 +258,10 @@ package final class StreamDriver: LoopClient, SocketDriver {
 
     func handOver(_ delivery: Outbox.Delivery) {
         let end: @Sendable () -> Void = { [self] in
-            state.withLock { $0.outbox.endDelivery() }
+            withState { $0.outbox.endDelivery() }
             loop.schedule(self)
         }
-        switch state.withLock({ $0.shared.values.delivery }) {
+        switch withState({ $0.shared.values.delivery }) {
         case .executor(let run):
             run { [self] in
                 perform(delivery)
@@ -259,7 +280,7 @@ package final class StreamDriver: LoopClient, SocketDriver {
         switch loop.register(number, for: self) {
         case .success(let token): self.token = token
         case .failure(let error):
-            state.withLock { $0.life.close(.failed(.system(error, .epoll))) }
+            withState { $0.life.close(.failed(.system(error, .epoll))) }
         }
     }
 
@@ -279,12 +300,13 @@ package final class StreamDriver: LoopClient, SocketDriver {
         timer = nil
         if let observed { tellClosed(observed, number) }
         // With its descriptor whoever detaches it has its path.
-        if let local, !state.withLock({ $0.detachment != nil }) { local.removePath() }
-        let (endings, isDetached) = state.withLock { state in
+        if let local, !withState({ $0.rareIfAny?.detachment != nil }) { local.removePath() }
+        let (endings, isDetached) = withState { state in
             var endings = StreamState.Endings()
-            let isDetached = state.detachment != nil && !state.descriptor.withhold()
+            let mustDetach = state.rareIfAny?.detachment != nil
+            let isDetached = mustDetach && !state.descriptor.withhold()
             // The last user closes it: here, unless another thread is in the middle of a call.
-            if state.detachment == nil { _ = state.descriptor.retire() }
+            if !mustDetach { _ = state.descriptor.retire() }
             state.endFinishers(with: .aborted(), &endings)
             state.endClosers(&endings)
             return (endings, isDetached)

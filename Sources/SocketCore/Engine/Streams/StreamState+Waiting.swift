@@ -42,17 +42,20 @@ extension StreamState {
 
     /// Those whose operations end now, and how.
     struct Endings: Sendable {
-        private var waiting: [(Waiter, Failure?)] = []
+        // Nil and not empty: nearly always there is nobody, and an empty array would have to be let go of.
+        private var waiting: [(Waiter, Failure?)]?
 
         /// Adds somebody whose operation ends so; nil is success.
         mutating func add(_ waiter: Waiter?, _ failure: Failure? = nil) {
-            if let waiter { waiting.append((waiter, failure)) }
+            guard let waiter else { return }
+            if waiting?.append((waiter, failure)) == nil { waiting = [(waiter, failure)] }
         }
 
-        var isEmpty: Bool { waiting.isEmpty }
+        var isEmpty: Bool { waiting == nil }
 
         /// Resumes them. Never under a lock.
         func perform() {
+            guard let waiting else { return }
             for (waiter, failure) in waiting { waiter.resume(failure) }
         }
     }

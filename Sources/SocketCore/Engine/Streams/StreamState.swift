@@ -33,27 +33,10 @@ struct StreamState: ~Copyable {
     var readers = WaiterQueue<Reader>()
     private var lastTicket: UInt64 = 0
 
-    var senders: [Sender] = []
-    private var hasGivenUp = false
-    var finishers: [Waiter] = []
-    var closers: [Waiter] = []
-    /// Somebody wants the descriptor for himself.
-    var detachment: Detachment?
-    /// How many relays move what this socket receives and sends.
-    var relays: Int32 = 0
-    /// The family of the address that bind() gave.
-    var boundFamily: SocketAddress.Family?
-    var connecting: Waiter?
-    /// Names the connect under way for its cancellation.
-    var connectTicket: Ticket?
-    var lastError: Failure?
-    /// What ended our direction before its time: every later send is told so.
-    var outputError: SystemError?
+    var rareIfAny: Rare?
 
     /// The next use of the socket starts watching it.
     var isWatchedWhenUsed = false
-    /// Options were set while an attempt to connect had its descriptor already.
-    var hasLateOptions = false
     /// The descriptor is closed so that the peer sees a reset.
     var wantsReset = false
     /// How the socket came to its end, or is about to; nil when nothing had begun.
@@ -64,13 +47,7 @@ struct StreamState: ~Copyable {
     private var hasEmittedEnd = false
     private var hasEmittedClose = false
 
-    var discarded = 0
     private static let servedInARowLimit: UInt8 = 32
-    private var closeDeadline = Instant.never
-    private var lingerDeadline = Instant.never
-    private var lastActivity = Instant.never
-    /// When the loop's timer is set to run out.
-    var timer = Instant.never
 
     mutating func nextTicket() -> Ticket {
         lastTicket += 1
@@ -205,8 +182,8 @@ struct StreamState: ~Copyable {
         guard mayExpire else { return .nothing }
         let deadline = earliestDeadline()
         if deadline == .never { mayExpire = false }
-        guard deadline < timer else { return .nothing }
-        timer = deadline
+        guard isEarliest(deadline) else { return .nothing }
+        rare.timer = deadline
         return .setTimer(deadline)
     }
 
@@ -220,7 +197,7 @@ struct StreamState: ~Copyable {
     /// A socket that nobody holds, hears or waits for is closed.
     private mutating func closeIfAbandoned() {
         guard !hasHandle, life.phase == .open, outbox.listeners.isEmpty, outbox.isIdle, readers.isEmpty,
-            senders.isEmpty, finishers.isEmpty
+            rareIfAny.map({ $0.senders.isEmpty && $0.finishers.isEmpty }) ?? true
         else { return }
         close(.flush)
     }
@@ -240,24 +217,25 @@ struct StreamState: ~Copyable {
         var endings = Endings()
         let isFresh = life.phase == .fresh
         guard let request = life.takeRequest() else { return endings }
+        let rare = rare
         counts.closed = .now
         if !isFresh { ending = Ending(request, isPeers: read.hasEnded && !write.isFinishing) }
-        let isConnecting = connecting != nil
-        endings.add(connecting.take(), life.failure ?? .aborted())
+        let isConnecting = rare.connecting != nil
+        endings.add(rare.connecting.take(), life.failure ?? .aborted())
         switch request {
         case .flush:
             endReaders(with: .aborted(), &endings)
             write.beginFinishing()
             mayExpire = true
-            closeDeadline = .now.advanced(by: shared.values.linger ?? shared.values.closeTimeout)
+            rare.closeDeadline = .now.advanced(by: shared.values.linger ?? shared.values.closeTimeout)
         case .reset:
             wantsReset = true
             endReaders(with: .aborted(), &endings)
             endSenders(&endings) { .aborted(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: .aborted(), &endings)
         case .failed(let failure):
-            lastError = failure
-            let wasReported = wasFailureReported || isConnecting || !readers.isEmpty || !senders.isEmpty
+            rare.lastError = failure
+            let wasReported = wasFailureReported || isConnecting || !readers.isEmpty || !rare.senders.isEmpty
             endReaders(with: failure, &endings)
             endSenders(&endings) { failure.with(sent: $0.sent, remaining: $0.remaining) }
             endFinishers(with: failure, &endings)
@@ -288,26 +266,30 @@ struct StreamState: ~Copyable {
     }
 
     mutating func endFinishers(with failure: Failure?, _ endings: inout Endings) {
-        for waiter in finishers { endings.add(waiter, failure) }
-        finishers = []
+        guard let rare = rareIfAny else { return }
+        for waiter in rare.finishers { endings.add(waiter, failure) }
+        rare.finishers = []
     }
 
     /// A queued send has ended: returns who waits for it, or keeps the result for a caller that is about to wait.
     mutating func endSender(_ ticket: Ticket, _ failure: Failure?) -> Waiter? {
-        guard let index = senders.firstIndex(where: { $0.ticket == ticket }) else { return nil }
-        guard let waiting = senders[index].waiting else {
-            senders[index].isOver = true
-            senders[index].failure = failure
+        guard let rare = rareIfAny, let index = rare.senders.firstIndex(where: { $0.ticket == ticket }) else {
             return nil
         }
-        senders.remove(at: index)
+        guard let waiting = rare.senders[index].waiting else {
+            rare.senders[index].isOver = true
+            rare.senders[index].failure = failure
+            return nil
+        }
+        rare.senders.remove(at: index)
         return waiting.waiter
     }
 
     /// close() has done its part: those who wait for it hear so, then the listeners.
     mutating func endClosers(_ endings: inout Endings) {
-        for waiter in closers { endings.add(waiter) }
-        closers = []
+        guard let rare = rareIfAny else { return }
+        for waiter in rare.closers { endings.add(waiter) }
+        rare.closers = []
     }
 
     /// The last event. Those who waited for close() have been told before.
@@ -329,18 +311,23 @@ struct StreamState: ~Copyable {
     /// The earliest moment at which something must happen by itself.
     private mutating func earliestDeadline() -> Instant {
         if life.phase == .closed { return .never }
-        var earliest = min(closeDeadline, lingerDeadline, readers.earliestDeadline)
-        for sender in senders { if let waiting = sender.waiting { earliest = min(earliest, waiting.deadline) } }
-        if let idle = shared.values.idleTimeout, life.phase == .open, lastActivity != .never {
-            earliest = min(earliest, lastActivity.advanced(by: idle))
+        var earliest = readers.earliestDeadline
+        guard let rare = rareIfAny else { return earliest }
+        earliest = min(earliest, rare.closeDeadline, rare.lingerDeadline)
+        for sender in rare.senders { if let waiting = sender.waiting { earliest = min(earliest, waiting.deadline) } }
+        if let idle = shared.values.idleTimeout, life.phase == .open, rare.lastActivity != .never {
+            earliest = min(earliest, rare.lastActivity.advanced(by: idle))
         }
         return earliest
     }
 
+    /// Whether the loop's timer would run out too late for this.
+    func isEarliest(_ deadline: Instant) -> Bool { deadline != .never && deadline < rareIfAny?.timer ?? .never }
+
     /// Something was sent or received.
     mutating func noteActivity() {
         guard shared.values.idleTimeout != nil else { return }
-        lastActivity = .now
+        rare.lastActivity = .now
         mayExpire = true
     }
 
@@ -351,26 +338,27 @@ struct StreamState: ~Copyable {
             end(reader, with: .timedOut(), &endings)
             read.retry()
         }
-        for sender in senders {
+        guard let rare = rareIfAny else { return (endings, false) }
+        for sender in rare.senders {
             guard let waiting = sender.waiting, waiting.deadline <= now else { continue }
             if let ended = withdraw(sender.ticket, .timedOut()) {
                 endings.add(waiting.waiter, ended)
             }
         }
-        if let idle = shared.values.idleTimeout, life.phase == .open, lastActivity.advanced(by: idle) <= now {
+        if let idle = shared.values.idleTimeout, life.phase == .open, rare.lastActivity.advanced(by: idle) <= now {
             outbox.emit(.timeout)
             life.close(.failed(.timedOut()))
         }
-        if closeDeadline <= now {
-            closeDeadline = .never
+        if rare.closeDeadline <= now {
+            rare.closeDeadline = .never
             switch life.phase {
             case .flushing: life.close(.reset)
-            case .lingering: lingerDeadline = now
+            case .lingering: rare.lingerDeadline = now
             case .discarding: life.advance(to: .closed)
             default: break
             }
         }
-        return (endings, life.phase == .lingering && lingerDeadline <= now)
+        return (endings, life.phase == .lingering && rare.lingerDeadline <= now)
     }
 
     /// Gives up a queued send. Nil when it has ended meanwhile, or is just being written; then its own end, or
@@ -383,14 +371,14 @@ struct StreamState: ~Copyable {
             tellDrained()
         case .detached(let sent, let remaining): ended = failure.with(sent: sent, remaining: remaining)
         case .underWay:
-            if let index = senders.firstIndex(where: { $0.ticket == ticket }) {
-                senders[index].givenUp = failure
-                hasGivenUp = true
+            if let index = rare.senders.firstIndex(where: { $0.ticket == ticket }) {
+                rare.senders[index].givenUp = failure
+                rare.hasGivenUp = true
             }
             return nil
         case .unknown: return nil
         }
-        senders.removeAll { $0.ticket == ticket }
+        rare.senders.removeAll { $0.ticket == ticket }
         return ended
     }
 
@@ -401,9 +389,9 @@ struct StreamState: ~Copyable {
 
     /// A write of the loop is over: those who were given up during it hear how far they got.
     mutating func settleGivenUp(_ endings: inout Endings) {
-        guard hasGivenUp else { return }
-        hasGivenUp = false
-        for sender in senders {
+        guard let rare = rareIfAny, rare.hasGivenUp else { return }
+        rare.hasGivenUp = false
+        for sender in rare.senders {
             guard let failure = sender.givenUp, let waiting = sender.waiting else { continue }
             if let ended = withdraw(sender.ticket, failure) { endings.add(waiting.waiter, ended) }
         }
@@ -419,7 +407,7 @@ struct StreamState: ~Copyable {
             if let linger = shared.values.linger, linger > .zero {
                 life.advance(to: .lingering)
                 mayExpire = true
-                lingerDeadline = .now
+                rare.lingerDeadline = .now
             } else {
                 beginDiscarding(&endings)
             }
@@ -431,11 +419,11 @@ struct StreamState: ~Copyable {
     mutating func didCheckLinger(unsent: Int) -> Endings {
         var endings = Endings()
         guard life.phase == .lingering else { return endings }
-        if unsent == 0 || closeDeadline == .never {
-            lingerDeadline = .never
+        if unsent == 0 || rare.closeDeadline == .never {
+            rare.lingerDeadline = .never
             beginDiscarding(&endings)
         } else {
-            lingerDeadline = .now.advanced(by: .milliseconds(20))
+            rare.lingerDeadline = .now.advanced(by: .milliseconds(20))
         }
         return endings
     }
@@ -443,7 +431,7 @@ struct StreamState: ~Copyable {
     private mutating func beginDiscarding(_ endings: inout Endings) {
         life.advance(to: .discarding)
         mayExpire = true
-        closeDeadline = .now.advanced(by: shared.values.closeTimeout)
+        rare.closeDeadline = .now.advanced(by: shared.values.closeTimeout)
         endClosers(&endings)
     }
 

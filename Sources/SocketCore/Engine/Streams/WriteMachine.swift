@@ -93,17 +93,11 @@ package struct WriteMachine: Sendable {
     /// What the loop may write before others have their turn, and in one call, in bytes.
     package static let turnAllowance = 256 * 1024
 
+    // In the order that leaves no gaps: there is one of these for every connection.
     private var readiness = Readiness(isReady: false)
     private var isWriting = false
-    private var queue: [Chunk] = []
-    private var head = 0
     /// `takeDrained` will have something to tell.
     package private(set) var needsDrain = false
-    private var allowance = WriteMachine.turnAllowance
-    /// Bytes that wait for the kernel.
-    package private(set) var queuedBytes = 0
-    /// Above this many bytes the queue is full: `drain` tells when it has fallen to half of it.
-    package var highWaterMark = 64 * 1024
     /// Each send is a message of its own, and is not gathered with others.
     package var keepsBounds = false
     /// finish() was called, or the socket is being closed: no more sends.
@@ -112,8 +106,21 @@ package struct WriteMachine: Sendable {
     package private(set) var hasFinished = false
     /// `takeRoom` may have something to tell.
     package private(set) var hasMissedRoom = false
+    /// Bytes that wait for the kernel.
+    package private(set) var queuedBytes = 0
+    private var queue: [Chunk] = []
+    private var shortHead: Int32 = 0
+    private var allowance = Int32(WriteMachine.turnAllowance)
+    /// Above this many bytes the queue is full: `drain` tells when it has fallen to half of it.
+    package var highWaterMark = 64 * 1024
 
     package init() {}
+
+    /// Where the queue begins: before that are places of what has gone.
+    private var head: Int {
+        get { Int(shortHead) }
+        set { shortHead = Int32(truncatingIfNeeded: newValue) }
+    }
 
     /// Whether nothing is queued and nobody writes.
     package var isFlushed: Bool { queuedBytes == 0 && !isWriting }
@@ -128,7 +135,7 @@ package struct WriteMachine: Sendable {
     package var canFlush: Bool { wantsFlush && allowance > 0 }
 
     /// What the loop writes from here on counts for another turn.
-    package mutating func beginTurn() { allowance = WriteMachine.turnAllowance }
+    package mutating func beginTurn() { allowance = Int32(WriteMachine.turnAllowance) }
 
     /// The poller reported something.
     package mutating func ready(_ events: PollEvents) {
@@ -202,7 +209,7 @@ package struct WriteMachine: Sendable {
     package mutating func endFlush(_ count: Int, of total: Int, tick: UInt32) -> (ended: [Ended], didClear: Bool) {
         isWriting = false
         queuedBytes -= count
-        allowance -= count
+        allowance -= Int32(clamping: count)
         var left = count
         var ended: [Ended] = []
         while head < queue.count {

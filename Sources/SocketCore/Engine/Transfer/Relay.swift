@@ -69,7 +69,7 @@ package final class Relay: Sendable {
 
     /// Before the first of its tasks, and after the last: what the sockets have is in use.
     package func claim(_ isBegun: Bool) {
-        for driver in [first, second] { driver.state.withLock { $0.relays += isBegun ? 1 : -1 } }
+        for driver in [first, second] { driver.withState { $0.rare.relays += isBegun ? 1 : -1 } }
     }
 
     /// How far it has come.

@@ -2,7 +2,7 @@
 extension StreamDriver {
     /// Queues part of a file.
     package func beginSend(_ file: SentFile) -> SendOutcome {
-        let outcome: SendOutcome = state.withLock { state in
+        let outcome: SendOutcome = withState { state in
             if let failure = state.refusalOfSending() { return .failed(failure) }
             if state.framer != nil { return .failed(.invalidState(.framed)) }
             if state.write.keepsBounds { return .failed(.invalidState(.packets)) }

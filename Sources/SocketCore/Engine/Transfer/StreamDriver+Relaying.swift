@@ -19,7 +19,7 @@ extension StreamDriver {
         case .direct(let number, let turn): return splice(number, turn)
         case .indirect(let number, let turn, let ahead, _) where ahead.isEmpty: return splice(number, turn)
         case .indirect:
-            state.withLock { _ = $0.descriptor.giveBack() }
+            withState { _ = $0.descriptor.giveBack() }
             return copy(isNext: true)
         case .wait, .queued: return .wait(hasTurn: isNext)
         case .ended: return .ended
@@ -40,17 +40,17 @@ extension StreamDriver {
     /// With the turn, and the number lent.
     private func splice(_ number: Int32, _ turn: ReadMachine.Turn) -> Taken {
         guard let pipe = loop.takePipe() else {
-            state.withLock { _ = $0.descriptor.giveBack() }
+            withState { _ = $0.descriptor.giveBack() }
             return copy(isNext: true)
         }
         let result = pipe.fill(from: number)
         if case .failure(.invalidArgument) = result {
             // A kind of socket that cannot do it.
-            state.withLock { _ = $0.descriptor.giveBack() }
+            withState { _ = $0.descriptor.giveBack() }
             loop.keepPipe(pipe)
             return copy(isNext: true)
         }
-        let (didClear, mustTurn) = state.withLock { state in
+        let (didClear, mustTurn) = withState { state in
             _ = state.descriptor.giveBack()
             if case .failure(let error) = result, error != .wouldBlock { state.wasFailureReported = true }
             if case .success(1...) = result { state.counts.messagesReceived += 1 }

@@ -6,7 +6,7 @@
 package final class Serving: Sendable {
     private struct State: ~Copyable {
         var isCancelled = false
-        var connections: [ObjectIdentifier: StreamDriver] = [:]
+        var connections: Set<StreamDriver> = []
     }
 
     private let state = Lock(State())
@@ -17,7 +17,7 @@ package final class Serving: Sendable {
     package func begin(_ connection: StreamDriver) {
         connection.servingTask = ServingTask.current
         let isCancelled = state.withLock { state in
-            state.connections[ObjectIdentifier(connection)] = connection
+            state.connections.insert(connection)
             return state.isCancelled
         }
         if isCancelled { connection.cancelServing() }
@@ -26,15 +26,15 @@ package final class Serving: Sendable {
 
     /// The connection's handler has ended.
     package func end(_ connection: StreamDriver) {
-        connection.servingTask = nil
-        state.withLock { _ = $0.connections.removeValue(forKey: ObjectIdentifier(connection)) }
+        connection.servingTask = .none
+        state.withLock { _ = $0.connections.remove(connection) }
     }
 
     /// Ends the waits of every handler, now and from here on.
     package func cancel() {
         let connections = state.withLock { state in
             state.isCancelled = true
-            return Array(state.connections.values)
+            return state.connections
         }
         for connection in connections { connection.cancelServing() }
     }

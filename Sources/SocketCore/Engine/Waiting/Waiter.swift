@@ -43,9 +43,9 @@ package enum Waiter: Sendable {
 package struct Waiting<Who: Sendable>: Sendable {
     package let ticket: Ticket
     package let waiter: Who
-    package let deadline: Instant
     /// Its task is the one that serves the socket: cancelled with it, without a handler of its own.
     package let isServing: Bool
+    package let deadline: Instant
 
     package init(ticket: Ticket, waiter: Who, deadline: Instant, isServing: Bool) {
         self.ticket = ticket

@@ -5,9 +5,9 @@
 /// was closed and opened again by somebody else. Guarded by its user's lock.
 package struct SharedDescriptor: ~Copyable, Sendable {
     private var owned: OwnedDescriptor?
-    private var lent: Int32 = 0
     private var isRetired = false
     private var isWithheld = false
+    private var lent: Int32 = 0
     /// The number, for bookkeeping only; nil without a descriptor that calls may use. A call borrows it with `lend()`.
     package private(set) var number: Int32?
 

@@ -411,7 +411,7 @@ import Testing
                 return error
             }
         }
-        try await eventually("connecting") { driver.state.withLock { $0.life.phase } == .connecting }
+        try await eventually("connecting") { driver.withState { $0.life.phase } == .connecting }
         task.cancel()
         #expect(try await bounded { await task.value } == .cancelled())
         let others = 1 + fillers.count

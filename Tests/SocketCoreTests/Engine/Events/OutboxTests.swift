@@ -144,7 +144,7 @@ import Testing
     @Test func off_ofAnEvent_removesAllOfIt() {
         var outbox = Outbox()
         for number in UInt64(0)..<4 { outbox.add(listener(number, number % 2 == 0 ? .drain : .end) { _ in }) }
-        _ = outbox.remove { $0.kind == .drain }
+        _ = outbox.remove { $0.hears(.drain) }
         #expect(!outbox.hasListener(.drain))
         #expect(outbox.hasListener(.end))
         #expect(outbox.listeners.map(\.ticket.number) == [1, 3])

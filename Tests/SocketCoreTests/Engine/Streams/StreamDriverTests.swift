@@ -179,7 +179,7 @@ import Testing
                 }
             }.get()
             try await blocking {
-                waitOnThread { driver.state.withLock { !$0.write.isFlushed } }
+                waitOnThread { driver.withState { !$0.write.isFlushed } }
             }
             driver.reset {}
             try await ended.take("the end of the send in round \(round)")

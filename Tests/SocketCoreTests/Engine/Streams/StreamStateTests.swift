@@ -39,7 +39,7 @@ import Testing
         func expire(_ now: Instant) -> Bool {
             let (endings, mustCheckLinger) = state.expire(now: now)
             endings.perform()
-            state.timer = .never
+            state.rareIfAny?.timer = .never
             return mustCheckLinger
         }
 
@@ -50,7 +50,9 @@ import Testing
                 atFront: false)
         }
 
-        func addCloser(_ journal: Journal<String>) { state.closers.append(.handler { _ in journal.note("closed") }) }
+        func addCloser(_ journal: Journal<String>) {
+            state.rare.closers.append(.handler { _ in journal.note("closed") })
+        }
 
         func listen(_ kind: EventKind, _ journal: Journal<String>) {
             state.outbox.add(
@@ -66,7 +68,7 @@ import Testing
         func queue(_ bytes: [UInt8]) -> Ticket {
             let ticket = state.nextTicket()
             state.write.enqueue(.init(bytes: bytes), ticket: ticket)
-            state.senders.append(.init(ticket: ticket))
+            state.rare.senders.append(.init(ticket: ticket))
             return ticket
         }
 
@@ -277,7 +279,7 @@ import Testing
         let subject = try Subject(isOpen: false)
         try subject.state.life.beginConnect()
         let journal = Journal<String>()
-        subject.state.connecting = .handler { journal.note("connect \($0 == nil)") }
+        subject.state.rare.connecting = .handler { journal.note("connect \($0 == nil)") }
         subject.state.life.close(.flush)
         #expect(subject.step() == "end")
         subject.takeRequest()

@@ -1,0 +1,47 @@
+extension StreamState {
+    /// What a connection has for moments of its life only, or never: kept aside, so that the many that are just open
+    /// are small.
+    final class Rare: @unchecked Sendable {
+        // Sendable: the lock of its socket guards it.
+        var senders: [Sender] = []
+        /// Some of them were given up while a write was under way.
+        var hasGivenUp = false
+        var finishers: [Waiter] = []
+        var closers: [Waiter] = []
+        /// Somebody wants the descriptor for himself.
+        var detachment: Detachment?
+        /// How many relays move what this socket receives and sends.
+        var relays = 0
+
+        /// The family of the address that bind() gave.
+        var boundFamily: SocketAddress.Family?
+        var connecting: Waiter?
+        /// Names the connect under way for its cancellation.
+        var connectTicket: Ticket?
+        /// Options were set while an attempt to connect had its descriptor already.
+        var hasLateOptions = false
+
+        var lastError: Failure?
+        /// What ended our direction before its time: every later send is told so.
+        var outputError: SystemError?
+        var wasOutputErrorReported = false
+        /// Input thrown away, in bytes.
+        var discarded = 0
+        /// When the loop's timer is set to run out.
+        var timer = Instant.never
+        var closeDeadline = Instant.never
+        var lingerDeadline = Instant.never
+        /// Kept when there is an idle time-out.
+        var lastActivity = Instant.never
+    }
+
+    /// What few connections have, made when first asked for. To look whether there is any, ask `rareIfAny`.
+    var rare: Rare {
+        mutating get {
+            if let rareIfAny { return rareIfAny }
+            let rare = Rare()
+            rareIfAny = rare
+            return rare
+        }
+    }
+}
