@@ -10,10 +10,10 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-func example(_ name: String) -> Target {
+func example(_ name: String, with modules: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["HarmonySocket", "ExampleSupport"],
+        dependencies: ["HarmonySocket", "ExampleSupport"] + modules,
         path: "Examples/\(name)",
         swiftSettings: settings
     )
@@ -52,6 +52,8 @@ let package = Package(
         example("local-rpc"),
         example("interfaces"),
         example("discover"),
+        example("ws-echo-server", with: ["HarmonyWebSocket"]),
+        example("ws-client", with: ["HarmonyWebSocket"]),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),
