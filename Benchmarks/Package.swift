@@ -1,23 +1,32 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own, so that what the library is compared with never becomes a dependency of the library.
-// The C programs use epoll: they build on Linux only. `run` builds and drives everything.
+// A package of its own, so that what measures the library is no part of it. What it is compared with is in yet another, Peers:
+// so nothing has to be fetched to measure ours. The programs use epoll: they build on Linux only. `run` builds and drives all.
 
 let strict: [CSetting] = [.enableWarning("all"), .enableWarning("extra")]
 
 let package = Package(
     name: "HarmonySocketBenchmarks",
+    dependencies: [.package(name: "HarmonySocket", path: "..")],
     targets: [
-        // The floor every server is held against.
+        // The floors that everything is held against: a server, a client, and both for datagrams.
         .executableTarget(name: "epoll-echo-server", dependencies: ["Support"], cSettings: strict),
-        // The client side of every scenario.
-        .executableTarget(name: "load-generator", dependencies: ["Support"], cSettings: strict),
-        // The same two for datagrams: the floors, also one way, and the load of the echo.
+        .executableTarget(name: "blocking-client", dependencies: ["Support"], cSettings: strict),
         .executableTarget(name: "datagram-loop", dependencies: ["Support"], cSettings: strict),
-        .executableTarget(name: "datagram-load", dependencies: ["Support"], cSettings: strict),
-        // What those C programs share: errors, numbers and addresses from the command line.
+        // The other side of servers, in every scenario.
+        .executableTarget(name: "load-generator", dependencies: ["Support"], cSettings: strict),
+        // What those C programs share.
         .target(name: "Support", cSettings: strict),
+        // The hot paths of the library, one at a time: what the guard counts, and our side of the ping-pong.
+        .executableTarget(
+            name: "hot-paths",
+            dependencies: [.product(name: "HarmonySocket", package: "HarmonySocket")],
+            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")],
+            // Without debug information, which valgrind does not understand as this compiler writes it.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"])]
+        ),
     ],
+    swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
@@ -26,11 +27,6 @@ def _status(task: Path) -> dict[str, int]:
     """The lines of `status` that hold one number; of memory, in KiB."""
     lines = re.findall(r"^(\w+):\s+(\d+)(?: kB)?$", (task / "status").read_text(), re.MULTILINE)
     return {name: int(value) for name, value in lines}
-
-
-def growth(before: dict[int, int], after: dict[int, int]) -> int:
-    """How much the counters of the threads in `after` grew; a thread that is new there began at zero."""
-    return sum(value - before.get(thread, 0) for thread, value in after.items())
 
 
 # -- CPU time
@@ -75,6 +71,37 @@ def _switches(task: Path) -> int:
 def context_switches(pid: int) -> dict[int, int]:
     """Voluntary and involuntary switches: a thread that sleeps through the interval adds none."""
     return _per_thread(pid, _switches)
+
+
+# -- Both, over a time
+
+
+@dataclass(frozen=True)
+class Used:
+    cpu: int  # nanoseconds
+    switches: int
+    threads: int
+    busiest_share: float  # of the CPU time, that of the thread with the most
+
+
+class Meter:
+    """What a process uses from now on."""
+
+    def __init__(self, pid: int):
+        self._pid = pid
+        # The switches first, and at the end last: reading takes a while, and the exact one is to have no part in it.
+        self._switches, self._cpu = context_switches(pid), cpu_nanoseconds(pid)
+
+    def growth(self) -> Used:
+        cpu = _growth(self._cpu, cpu_nanoseconds(self._pid))
+        switches = _growth(self._switches, context_switches(self._pid))
+        total = sum(cpu.values())
+        return Used(total, sum(switches.values()), len(cpu), max(cpu.values(), default=0) / max(1, total))
+
+
+def _growth(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
+    """A thread that is new in `after` began at zero."""
+    return {thread: value - before.get(thread, 0) for thread, value in after.items()}
 
 
 # -- Memory

@@ -30,10 +30,10 @@ class Program:
     `explains`, what it prints on standard error becomes the reason of a failure instead of going to the terminal.
     """
 
-    def __init__(self, name: str, command: list[str], core: int | None = None, explains: bool = False):
+    def __init__(self, name: str, command: list[str], cores: set[int] | None = None, explains: bool = False):
         def prepare() -> None:  # in the child, before the program starts
-            if core is not None:
-                os.sched_setaffinity(0, {core})
+            if cores:
+                os.sched_setaffinity(0, cores)
             # Not to outlive a runner that was killed outright; and to let strace attach where only parents may.
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             _libc.prctl(_PR_SET_PTRACER, _PR_SET_PTRACER_ANY, 0, 0, 0)
@@ -77,6 +77,10 @@ class Program:
                 raise BenchmarkError(self._how_it_ended(said if stream is self._process.stderr else b""))
             said += chunk
         return said
+
+    def wait_until_ready(self, timeout: float = 60) -> None:
+        if (line := self.read_line(timeout)) != "ready":
+            raise BenchmarkError(f"{self.name} said '{line}' instead of 'ready'")
 
     def write_line(self) -> None:
         self._process.stdin.write(b"\n")
@@ -128,8 +132,8 @@ class Program:
 class RunningServer(Program):
     """A server that prints `listening on ADDRESS:PORT` when it is ready."""
 
-    def __init__(self, command: list[str], core: int | None = None):
-        super().__init__("server", command, core)
+    def __init__(self, command: list[str], cores: set[int] | None = None):
+        super().__init__("server", command, cores)
         try:
             line = self.read_line(START_TIMEOUT)
             address, _, port = line.removeprefix("listening on ").rpartition(":")
@@ -144,12 +148,12 @@ class RunningServer(Program):
 class Load(Program):
     """A load generator on its way through one scenario."""
 
-    def __init__(self, program: Path, core: int | None, scenario: str, server: RunningServer, **options: object):
-        command = [str(program), scenario, "--host", server.host, "--port", str(server.port)]
+    def __init__(self, program: str, cores: set[int] | None, scenario: str, server: RunningServer, **options: object):
+        command = [program, scenario, "--host", server.host, "--port", str(server.port)]
         for option, value in options.items():
             command += [f"--{option}"] if value is True else [f"--{option}", str(value)]
         self._server = server
-        super().__init__("load generator", command, core, explains=True)
+        super().__init__("load generator", command, cores, explains=True)
 
     def read_line(self, timeout: float) -> str:
         try:
@@ -157,10 +161,6 @@ class Load(Program):
         except BenchmarkError:
             self._server.require_running()  # if the server broke, that is the news
             raise
-
-    def wait_until_ready(self, timeout: float = 60) -> None:
-        if (line := self.read_line(timeout)) != "ready":
-            raise BenchmarkError(f"{self.name} said '{line}' instead of 'ready'")
 
     def result(self, timeout: float) -> dict:
         return json.loads(self.read_line(timeout))
@@ -189,15 +189,15 @@ class SystemCallCount(Program):
                     # Interrupted, strace lets the process go on and writes its summary.
                     self._process.send_signal(signal.SIGINT)
                     self.wait_for_end()
-                    self.calls = self._parse(self._summary.read())
+                    self.calls = parse_calls(self._summary.read())
             finally:
                 self.stop()
 
-    @staticmethod
-    def _parse(summary: str) -> dict[str, int]:
-        """Rows are: % time, seconds, usecs/call, calls, errors if any, name."""
-        calls = {}
-        for row in (line.split() for line in summary.splitlines()):
-            if len(row) >= 5 and row[3].isdigit() and row[-1] != "total":
-                calls[row[-1]] = int(row[3])
-        return calls
+
+def parse_calls(summary: str) -> dict[str, int]:
+    """What strace -c writes. Rows are: % time, seconds, usecs/call, calls, errors if any, name."""
+    calls = {}
+    for row in (line.split() for line in summary.splitlines()):
+        if len(row) >= 5 and row[3].isdigit() and row[-1] != "total":
+            calls[row[-1]] = int(row[3])
+    return calls

@@ -23,7 +23,7 @@ final class Room: Sendable {
             return false
         }
         if isFull {
-            client.send("* the room is full\n") { _ in }
+            client.write("* the room is full\n")
             return client.close { _ in }
         }
         tell("* welcome, \(name): /name NEW, /who, /quit", to: client)
@@ -84,7 +84,7 @@ final class Room: Sendable {
     private func tell(_ line: String, to client: TCPSocketConnection) {
         // Whatever the kernel does not take waits in memory.
         if client.bufferedAmount > Room.patience { return dismiss(client, because: "did not read") }
-        client.send(line + "\n") { _ in }
+        client.write(line + "\n")
     }
 
     private var names: [String] { members.withLock { $0.values.map(\.name).sorted() } }

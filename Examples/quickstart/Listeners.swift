@@ -15,7 +15,7 @@ func runListeners() async throws {
         note("server", "on connect", "accepted client \(client.clientId)")
         client.on(.message) { message in
             note("accepted", "on message", "\"\(message.text ?? "")\"")
-            client.send(message.message) { _ in }
+            client.write(message.message)
         }
         // The peer has ended its direction; with a message listener, close follows by itself.
         client.on(.end) { note("accepted", "on end") }

@@ -11,13 +11,10 @@
 
 #include "support.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum {
     MOST = 64,           // datagrams of a batch
@@ -34,12 +31,6 @@ static struct {
     double seconds;
 } options = {.host = "127.0.0.1", .batch = 1, .size = 1200, .seconds = 2};
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 static int open_socket(const struct address *address) {
     int descriptor = socket(address->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) {
@@ -48,18 +39,14 @@ static int open_socket(const struct address *address) {
     return descriptor;
 }
 
-static int listen_at(struct address *address) {
+static int listen_at(const struct address *address) {
     int descriptor = open_socket(address);
     const int size = RECEIVE_BUFFER;
     (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (bind(descriptor, (struct sockaddr *)&address->storage, address->length) < 0 ||
-        getsockname(descriptor, (struct sockaddr *)&address->storage, &address->length) < 0) {
+    if (bind(descriptor, (const struct sockaddr *)&address->storage, address->length) < 0) {
         fail_errno("bind");
     }
-    char text[ADDRESS_TEXT_SIZE];
-    format_address(address, text);
-    printf("listening on %s\n", text);
-    fflush(stdout);
+    print_listening(descriptor);
     return descriptor;
 }
 
@@ -130,7 +117,7 @@ static void run_receive(void) {
     struct address address = parse_address(options.host, options.port);
     int descriptor = listen_at(&address);
     uint64_t datagrams = 0;
-    double start = 0, end = 0;
+    uint64_t start = 0;
     for (;;) {
         ssize_t count = recv(descriptor, buffer, sizeof buffer, 0);
         if (count < 0) {
@@ -144,8 +131,7 @@ static void run_receive(void) {
         }
         datagrams++;
     }
-    end = now();
-    printf("%llu datagrams in %.6f s\n", (unsigned long long)datagrams, end - start);
+    printf("%llu datagrams in %.6f s\n", (unsigned long long)datagrams, (double)(now() - start) / 1e9);
     fflush(stdout);
     while (getchar() != EOF) {
     }
@@ -153,15 +139,12 @@ static void run_receive(void) {
 
 static void run_send(void) {
     static char buffer[SLOT];
-    struct address address = parse_address(options.host, options.port);
-    if (!is_loopback(&address)) {
-        fail_usage("'%s' is not a loopback address; this load is for the own machine only", options.host);
-    }
+    struct address address = parse_loopback_address(options.host, options.port);
     int descriptor = open_socket(&address);
     if (connect(descriptor, (struct sockaddr *)&address.storage, address.length) < 0) {
         fail_errno("connect");
     }
-    double end = now() + options.seconds;
+    uint64_t end = now() + nanoseconds(options.seconds);
     uint64_t datagrams = 0;
     // A look at the clock now and then: it is not what is measured.
     while (datagrams % 64 != 0 || now() < end) {
@@ -171,8 +154,7 @@ static void run_send(void) {
         datagrams++;
     }
     for (int goodbye = 0; goodbye < GOODBYES; goodbye++) {
-        const struct timespec pause = {.tv_nsec = 1000000};
-        nanosleep(&pause, NULL);
+        sleep_milliseconds(1);
         // Refused when the receiver has heard one.
         (void)send(descriptor, buffer, 1, 0);
     }
@@ -181,52 +163,20 @@ static void run_send(void) {
 
 // MARK: Start
 
-static const char usage[] =
-    "usage: datagram-loop echo|receive|send [OPTION ...]\n"
-    "  --host ADDRESS    (127.0.0.1)\n"
-    "  --port PORT       0 for any, of echo and receive (0)\n"
-    "  --batch N         of echo: datagrams of one call (1)\n"
-    "  --size B          of send: bytes of a datagram (1200)\n"
-    "  --seconds S       of send (2)\n";
-
 int main(int count, char *arguments[]) {
-    static const struct option known[] = {
-        {"host", required_argument, NULL, 'h'},  {"port", required_argument, NULL, 'p'},
-        {"batch", required_argument, NULL, 'b'}, {"size", required_argument, NULL, 'z'},
-        {"seconds", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'u'},
-        {NULL, 0, NULL, 0},
+    const struct option_rule rules[] = {
+        {"host", OPTION_TEXT, &options.host, 0, 0, "(127.0.0.1)"},
+        {"port", OPTION_INTEGER, &options.port, 0, 65535, "0 for any, of echo and receive (0)"},
+        {"batch", OPTION_INTEGER, &options.batch, 1, MOST, "of echo: datagrams of one call (1)"},
+        {"size", OPTION_INTEGER, &options.size, 2, SLOT, "of send: bytes of a datagram (1200)"},
+        {"seconds", OPTION_SECONDS, &options.seconds, 0.01, 60, "of send (2)"},
     };
-    for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) {
-        switch (option) {
-        case 'h':
-            options.host = optarg;
-            break;
-        case 'p':
-            options.port = parse_integer("--port", optarg, 0, 65535);
-            break;
-        case 'b':
-            options.batch = parse_integer("--batch", optarg, 1, MOST);
-            break;
-        case 'z':
-            options.size = parse_integer("--size", optarg, 2, SLOT);
-            break;
-        case 's':
-            options.seconds = parse_seconds("--seconds", optarg, 0.01, 60);
-            break;
-        case 'u':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            fputs(usage, stderr);
-            return 2;
-        }
-    }
-    const char *role = optind == count - 1 ? arguments[optind] : "";
-    if (strcmp(role, "echo") == 0) {
+    const char *role = parse_options(count, arguments, "echo|receive|send", rules, sizeof rules / sizeof *rules);
+    if (role != NULL && strcmp(role, "echo") == 0) {
         run_echo();
-    } else if (strcmp(role, "receive") == 0) {
+    } else if (role != NULL && strcmp(role, "receive") == 0) {
         run_receive();
-    } else if (strcmp(role, "send") == 0) {
+    } else if (role != NULL && strcmp(role, "send") == 0) {
         run_send();
     } else {
         fail_usage("name one role: echo, receive or send");

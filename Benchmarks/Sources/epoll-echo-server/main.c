@@ -1,4 +1,5 @@
-// The floor: a TCP echo server as an expert would write it by hand for this one job on Linux.
+// The floor: a TCP echo server as an expert would write it by hand for this one job on Linux. It can also discard what
+// comes, or send characters as fast as they are read.
 //
 // One thread, one edge-triggered epoll. Every choice here removes work from the steady state, which is three system
 // calls a turn and nothing else: epoll_wait, and recv and send for each connection that it reports.
@@ -13,7 +14,6 @@
 #include "support.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -29,6 +29,7 @@ enum {
     ACCEPT_BURST = 64,       // connections accepted in one turn, so that a rush of them does not starve the others
     EVENTS_PER_TURN = 1024,  // more events a turn, fewer turns
     READ_SIZE = 64 * 1024,
+    SENDS_PER_TURN = 16,     // of generated characters, so that a peer that keeps up does not starve the others
 };
 
 struct connection {
@@ -38,6 +39,7 @@ struct connection {
     unsigned char *owed;  // what the kernel did not take of an echo; NULL nearly always
     size_t owed_start;
     size_t owed_end;
+    size_t position;      // in the characters that are generated
 };
 
 static unsigned char read_buffer[READ_SIZE];
@@ -90,7 +92,7 @@ static bool echo(struct connection *connection, size_t count) {
 }
 
 // Does all that can be done for a connection without waiting. Returns false when it is over.
-static bool serve(struct connection *connection) {
+static bool serve_echo(struct connection *connection) {
     for (;;) {
         // Nothing is read while something is owed: a peer that does not read stops being read, and memory stays flat.
         if (connection->owed != NULL && !send_owed(connection)) {
@@ -119,6 +121,57 @@ static bool serve(struct connection *connection) {
     }
 }
 
+// MARK: Discard, generate
+
+static bool serve_discard(struct connection *connection) {
+    while (connection->readable) {
+        ssize_t count = recv(connection->descriptor, read_buffer, sizeof read_buffer, 0);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count == 0 || (count < 0 && errno != EAGAIN)) {
+            return false;
+        }
+        if (count < 0 || ((size_t)count < sizeof read_buffer && !connection->ending)) {
+            connection->readable = false;
+        }
+    }
+    return true;
+}
+
+// Its connections are level-triggered: a full socket is reported when it has room.
+static bool serve_characters(struct connection *connection) {
+    static unsigned char characters[2 * CHARACTERS_BLOCK];
+    if (characters[0] == 0) {
+        fill_characters(characters, sizeof characters);
+    }
+    for (int sends = 0; sends < SENDS_PER_TURN; sends++) {
+        ssize_t sent = send(connection->descriptor, characters + connection->position, CHARACTERS_BLOCK, MSG_NOSIGNAL);
+        if (sent < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            if (errno != EAGAIN) {
+                return false;
+            }
+            break;
+        }
+        connection->position = (connection->position + (size_t)sent) % CHARACTERS_BLOCK;
+    }
+    return serve_discard(connection);
+}
+
+static const struct mode {
+    const char *name;
+    bool (*serve)(struct connection *);
+    uint32_t trigger;
+} modes[] = {
+    {"echo", serve_echo, EPOLLET},
+    {"discard", serve_discard, EPOLLET},
+    {"chargen", serve_characters, 0},
+};
+static const struct mode *mode = modes;
+
 // MARK: The loop
 
 static void accept_burst(int poller, int listener) {
@@ -140,7 +193,7 @@ static void accept_burst(int poller, int listener) {
         connection->descriptor = descriptor;
         // Bytes that came before this call are reported too: adding a descriptor counts as an edge.
         struct epoll_event interest = {
-            .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+            .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | mode->trigger,
             .data.ptr = connection,
         };
         if (epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &interest) < 0) {
@@ -169,7 +222,7 @@ static _Noreturn void run(int poller, int listener) {
             } else if (happened & EPOLLIN) {
                 connection->readable = true;
             }
-            if (!serve(connection)) {
+            if (!mode->serve(connection)) {
                 // A connection occurs once in a batch, so no later event of this batch points at freed memory.
                 close(connection->descriptor);
                 free(connection->owed);
@@ -181,7 +234,7 @@ static _Noreturn void run(int poller, int listener) {
 
 // MARK: Start
 
-static int open_listener(struct address *address) {
+static int open_listener(const struct address *address) {
     int listener = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0) {
         fail_errno("socket");
@@ -192,45 +245,27 @@ static int open_listener(struct address *address) {
         setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) {
         fail_errno("setsockopt");
     }
-    char text[ADDRESS_TEXT_SIZE];
-    format_address(address, text);
-    if (bind(listener, (struct sockaddr *)&address->storage, address->length) < 0 || listen(listener, BACKLOG) < 0) {
-        fail_errno("cannot listen on %s", text);
-    }
-    if (getsockname(listener, (struct sockaddr *)&address->storage, &address->length) < 0) {
-        fail_errno("getsockname");
+    if (bind(listener, (const struct sockaddr *)&address->storage, address->length) < 0 || listen(listener, BACKLOG) < 0) {
+        fail_errno("cannot listen");
     }
     return listener;
 }
 
 int main(int count, char *arguments[]) {
-    static const struct option options[] = {
-        {"host", required_argument, NULL, 'h'},
-        {"port", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'u'},
-        {NULL, 0, NULL, 0},
-    };
-    static const char usage[] = "usage: epoll-echo-server [--host ADDRESS] [--port PORT, 0 for any]\n";
-    const char *host = "127.0.0.1";
+    const char *host = "127.0.0.1", *name = "echo";
     long port = 7007;
-    for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
-        switch (option) {
-        case 'h':
-            host = optarg;
-            break;
-        case 'p':
-            port = parse_integer("--port", optarg, 0, 65535);
-            break;
-        case 'u':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            fputs(usage, stderr);
-            return 2;
-        }
+    const struct option_rule rules[] = {
+        {"host", OPTION_TEXT, &host, 0, 0, "where to listen (127.0.0.1)"},
+        {"port", OPTION_INTEGER, &port, 0, 65535, "0 for any (7007)"},
+        {"mode", OPTION_TEXT, &name, 0, 0, "echo, discard or chargen (echo)"},
+    };
+    parse_options(count, arguments, NULL, rules, sizeof rules / sizeof *rules);
+    const struct mode *end = modes + sizeof modes / sizeof *modes;
+    while (mode < end && strcmp(mode->name, name) != 0) {
+        mode++;
     }
-    if (optind < count) {
-        fail_usage("unexpected argument '%s'", arguments[optind]);
+    if (mode == end) {
+        fail_usage("no mode '%s': echo, discard or chargen", name);
     }
 
     raise_descriptor_limit();
@@ -242,10 +277,6 @@ int main(int count, char *arguments[]) {
     if (poller < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, listener, &interest) < 0) {
         fail_errno("epoll");
     }
-
-    char text[ADDRESS_TEXT_SIZE];
-    format_address(&address, text);
-    printf("listening on %s\n", text);
-    fflush(stdout);
+    print_listening(listener);
     run(poller, listener);
 }

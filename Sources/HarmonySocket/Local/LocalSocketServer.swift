@@ -8,7 +8,7 @@ internal import SocketCore
 /// let server = LocalSocketServer()
 /// try await server.listen("/run/editor.socket", permissions: 0o600, removesStaleFile: true)
 /// server.on(.connect) { client in
-///     client.on(.message) { client.send($0.message) { _ in } }
+///     client.on(.message) { client.write($0.message) }
 /// }
 /// ```
 public final class LocalSocketServer: StreamServer, LocalDomainSocket {

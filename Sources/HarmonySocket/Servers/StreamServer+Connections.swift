@@ -94,7 +94,7 @@ extension StreamServer {
     ///
     /// ```swift
     /// for try await client in server.connections {
-    ///     client.on(.message) { client.send($0.message) { _ in } }
+    ///     client.on(.message) { client.write($0.message) }
     /// }
     /// ```
     ///

@@ -90,7 +90,7 @@ extension StreamSocket {
     /// program listens to it.
     ///
     /// ```swift
-    /// tcp.send("much") { _ in }
+    /// tcp.write("much")
     /// if tcp.needsDrain { tcp.once(.drain) { print("go on") } }
     /// ```
     public var needsDrain: Bool { stream.driver.needsDrain }

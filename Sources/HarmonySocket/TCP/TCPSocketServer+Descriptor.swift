@@ -8,7 +8,7 @@ extension TCPSocketServer {
     ///
     /// ```swift
     /// let server = try TCPSocketServer(adopting: 3)  // the first of sd_listen_fds(3)
-    /// server.on(.connect) { client in client.send("hello") { _ in } }
+    /// server.on(.connect) { client in client.write("hello") }
     /// ```
     ///
     /// - Throws: `.invalidArgument` for the field `descriptor`, whose `message` says why: it is not open, not a socket, not

@@ -10,7 +10,7 @@ internal import SocketCore
 /// ```swift
 /// try await server.listen(NetAddress("127.0.0.1", port: 0))
 /// server.on(.connect) { client in
-///     client.on(.message) { client.send($0.message) { _ in } }
+///     client.on(.message) { client.write($0.message) }
 /// }
 /// ```
 public final class TCPSocketServer: StreamServer, InternetSocket {

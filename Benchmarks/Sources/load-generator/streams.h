@@ -1,0 +1,31 @@
+// TCP connections that a scenario opens once and keeps.
+
+#ifndef STREAMS_H
+#define STREAMS_H
+
+#include <stdint.h>
+
+struct connection {
+    int descriptor;
+    uint64_t sent;       // bytes
+    uint64_t received;   // bytes
+    uint64_t issued;     // messages
+    uint64_t completed;  // messages
+    uint64_t *issued_at; // nanoseconds, a ring: message m is at m % depth
+};
+
+extern struct connection *connections;
+extern int poller;
+
+// Opens all connections that the options ask for and registers them for `events`.
+void open_connections(uint32_t events);
+
+// Opens the `index`-th connection of them. It does not block from then on.
+void open_connection(long index, uint32_t events);
+
+// epoll_wait that takes silence for a failure: where `owed` says that something must come.
+int wait_for_events(void *events, const char *owed);
+
+long number(const struct connection *connection);
+
+#endif

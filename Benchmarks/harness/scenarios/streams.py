@@ -1,0 +1,84 @@
+"""TCP servers under load."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..contenders import Contender, Program
+from .bench import Bench
+from .rounds import Rounds, Traffic, Unit
+
+
+@dataclass(frozen=True)
+class Served(Rounds):
+    """A server, and the load generator on the other core."""
+
+    connections: int
+    size: int = 64
+    depth: int = 1
+
+    scenario = "echo"  # of the load generator
+    mode = "echo"  # of the server
+
+    def programs(self, contender: Contender) -> list[Program]:
+        return contender.servers(self.mode)
+
+    @contextmanager
+    def prepare(self, bench: Bench, row: Program, **limits: object):
+        with bench.start(row) as target, bench.load(
+            self.scenario, target, connections=self.connections, size=self.size, depth=self.depth, gate=True, **limits
+        ) as load:
+            load.wait_until_ready()
+
+            def run() -> dict:
+                load.write_line()
+                return load.result(timeout=limits["seconds"] + 60)
+
+            yield Traffic(target.pid, run)
+            load.finish()
+
+
+class Echo(Served):
+    @property
+    def summary(self) -> str:
+        depth = f", {self.depth} messages under way on each" if self.depth > 1 else ""
+        return f"echo of {self.size:,} bytes over {self.connections:,} connections{depth}"
+
+
+class Connect(Served):
+    scenario = "connect"
+    unit = Unit("µs", "connection", 1e3, "connections/s")
+
+    @property
+    def summary(self) -> str:
+        return f"connect, echo of {self.size} bytes, close; {self.connections} connections at a time"
+
+
+MESSAGE_OF_BULK = 64 * 1024
+
+
+class Bulk(Served):
+    unit = Unit("s", "GB", 1e9, "GB/s")
+
+    def work(self, result: dict) -> float:
+        return result["bytes"] / 1e9
+
+    def messages(self, result: dict) -> float:
+        return result["bytes"] / MESSAGE_OF_BULK
+
+
+class Upload(Bulk):
+    scenario, mode = "upload", "discard"
+
+    @property
+    def summary(self) -> str:
+        return f"upload over {self.connections} connections, {self.size // 1024} KiB a write; calls and switches per 64 KiB"
+
+
+class Download(Bulk):
+    scenario, mode = "download", "chargen"
+
+    @property
+    def summary(self) -> str:
+        return f"download over {self.connections} connections, 62 KiB a write; calls and switches per 64 KiB"
