@@ -61,9 +61,12 @@ extension WebSocketDriver {
         // What is queued has had its time.
         case .giveUp: link.driver.end(link.driver.bufferedAmount == 0 ? .flush : .reset)
         }
-        state.withLock { state in
+        let isStalled = state.withLock { state in
             if state.readyState == .open { state.readyState = .closing }
+            return state.isStalled
         }
+        // The peer's close frame is wanted, also where nothing was read yet.
+        if !isStalled { link.driver.isPaused = false }
     }
 
     /// The connection has ended; `cause`: what broke it.

@@ -22,8 +22,9 @@ extension ServerHost {
                     remove(connection)
                     tell(.close(WebSocketConnectionEnd(clientConnection: connection, info: info)))
                 }
-                add(connection)
-                return connection
+                if add(connection) { return connection }
+                await connection.driver.close(ClosingMachine.Frame(code: .goingAway))
+                return nil
             }
         } catch {
             if error.problem != ServerHost.isGone {

@@ -32,7 +32,7 @@ final class ServerHost: LoopClient, Sendable {
         var config: WebSocketServerConfig?
         var below: (any StreamServer)?
         var hasListenersBelow = false
-        var isServing = false
+        var isStopped = false
         var connections: [ObjectIdentifier: WebSocketConnection] = [:]
         var clients: [String: Int] = [:]
         var listeners: [Listener] = []
@@ -117,8 +117,12 @@ final class ServerHost: LoopClient, Sendable {
         }
     }
 
-    func add(_ connection: WebSocketConnection) {
-        state.withLock { $0.connections[ObjectIdentifier(connection.driver)] = connection }
+    /// False when the server was stopped meanwhile.
+    func add(_ connection: WebSocketConnection) -> Bool {
+        state.withLock { state in
+            if !state.isStopped { state.connections[ObjectIdentifier(connection.driver)] = connection }
+            return !state.isStopped
+        }
     }
 
     func remove(_ connection: WebSocketConnection) {

@@ -99,6 +99,7 @@ public final class WebSocketServer: Sendable {
     public func stop() async {
         let (below, connections) = host.state.withLock { state in
             defer { state.below = nil }
+            state.isStopped = true
             return (state.below, Array(state.connections.values))
         }
         await below?.close()
@@ -107,7 +108,8 @@ public final class WebSocketServer: Sendable {
                 tasks.addTask { await connection.driver.close(ClosingMachine.Frame(code: .goingAway)) }
             }
         }
-        await withCheckedContinuation { continuation in host.run { continuation.resume() } }
+        // Behind what is still to be told of them.
+        _ = await Waiter.wait { [host] waiter in host.run { waiter.resume() } }
     }
 
     /// Stops listening, and closes all connections; as the async form. Never fails.

@@ -178,6 +178,26 @@ import Testing
         await again.stop()
     }
 
+    @Test func stop_duringAHandshake_closesThatConnectionToo() async throws {
+        let (asked, stopped) = (Outcome<Void>(), Outcome<Void>())
+        var config = Host.config
+        config.authorize = { _ in
+            asked.set(.success(()))
+            try? await stopped.value
+            return .accept()
+        }
+        let host = try await Host(config)
+        let client = WebSocket()
+        let closed = EventRecorder<WebSocketCloseCode>()
+        client.on(.close) { closed.record($0.code) }
+        async let connecting: Void = client.connect(host.url)
+        try await within { try await asked.value }
+        await host.stop()
+        stopped.set(.success(()))
+        try await connecting
+        #expect(try await closed.wait(count: 1) == [.goingAway])
+    }
+
     @Test func serve_withAHandlerThatThrows_closesWith1011_andTells() async throws {
         struct Oops: Error {}
         let server = WebSocketServer()
