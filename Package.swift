@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "HarmonySocket", targets: ["HarmonySocket"]),
         // The only product that needs more than the toolchain: the system's OpenSSL 3.
         .library(name: "HarmonyTLS", targets: ["HarmonyTLS"]),
+        .library(name: "HarmonyWebSocket", targets: ["HarmonyWebSocket"]),
     ],
     targets: [
         .target(name: "CSocketShims"),
@@ -35,6 +36,10 @@ let package = Package(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .target(
             name: "HarmonyTLS", dependencies: ["HarmonySocket", "SocketCore", "COpenSSL"], swiftSettings: settings),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .target(
+            name: "HarmonyWebSocket", dependencies: ["HarmonySocket", "SocketCore", "CZlib"], swiftSettings: settings),
         .target(
             name: "ExampleSupport", dependencies: ["HarmonySocket"], path: "Examples/Support",
             swiftSettings: settings),
@@ -56,11 +61,15 @@ let package = Package(
         example("local-rpc"),
         example("interfaces"),
         example("discover"),
+        example("ws-echo-server", and: "HarmonyWebSocket"),
+        example("ws-client", and: "HarmonyWebSocket"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),
         .testTarget(
             name: "HarmonyTLSTests", dependencies: ["HarmonyTLS"], swiftSettings: settings),
+        .testTarget(
+            name: "HarmonyWebSocketTests", dependencies: ["HarmonyWebSocket"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// Where the listeners and completion handlers of a socket run.
 ///
@@ -9,7 +9,7 @@ internal import SocketCore
 /// }
 /// ```
 public struct SocketDelivery: Sendable {
-    let context: DeliveryContext
+    package let context: DeliveryContext
 
     /// On the socket's own loop: the default, and the fastest.
     public static let loop = SocketDelivery(context: .loop)

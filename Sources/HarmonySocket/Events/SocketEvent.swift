@@ -26,8 +26,13 @@ public struct SocketBytesEvent: Sendable {
 
 /// One registered listener: what `on` returns and `off` takes. Dropping it leaves the listener in place.
 public struct SocketListener: Sendable, Hashable {
-    let ticket: Ticket
-    let socket: ObjectIdentifier
+    package let ticket: Ticket
+    package let socket: ObjectIdentifier
+
+    package init(ticket: Ticket, socket: ObjectIdentifier) {
+        self.ticket = ticket
+        self.socket = socket
+    }
 }
 
 extension SocketEvent where Payload == Void {

@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// A thread that serves sockets, and an executor on which tasks can run beside them.
 ///
@@ -28,7 +28,7 @@ public final class SocketEventLoop: TaskExecutor {
     /// }
     /// ```
     public let serialExecutor: SocketEventLoopSerialExecutor
-    let core: EventLoop
+    package let core: EventLoop
 
     init(core: EventLoop) {
         self.core = core
@@ -38,7 +38,7 @@ public final class SocketEventLoop: TaskExecutor {
     }
 
     /// The public face of a loop.
-    static func face(of loop: EventLoop) -> SocketEventLoop {
+    package static func face(of loop: EventLoop) -> SocketEventLoop {
         guard let face = loop.executor as? SocketEventLoop else {
             // Out of any program's reach: a SocketEventLoopGroup gives each loop its face before it can make a socket, and
             // a socket keeps the group, which keeps the faces. Only a mistake of ours in that gets here.

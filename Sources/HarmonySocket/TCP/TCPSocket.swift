@@ -1,4 +1,4 @@
-internal import SocketCore
+package import SocketCore
 
 /// A TCP client socket, in the style of OpenHarmony.
 ///
@@ -24,6 +24,12 @@ public final class TCPSocket: StreamSocket, InternetSocket {
     public init(group: SocketEventLoopGroup = .shared, resolver: any SocketResolver = SystemResolver()) {
         self.resolver = resolver
         stream = StreamHandle(driver: StreamDriver(group: group.core))
+    }
+
+    /// A socket without an address on a loop of `group` that is known beforehand.
+    package init(group: SocketEventLoopGroup, loop: EventLoop, resolver: any SocketResolver) {
+        self.resolver = resolver
+        stream = StreamHandle(driver: StreamDriver(group: group.core, loop: loop))
     }
 
     /// A socket that is connected already.

@@ -287,7 +287,7 @@ extension StreamDriver {
     }
 
     /// The completion form of `waitForSend`.
-    func awaitSend(_ ticket: Ticket, timeout: Duration?, _ body: @escaping SendCompletion) {
+    package func awaitSend(_ ticket: Ticket, timeout: Duration?, _ body: @escaping SendCompletion) {
         let waiter = Waiter.handler { [self] failure in complete { [self] in body(self, failure) } }
         awaitSend(ticket, waiter, .after(timeout), isServing: false)
     }

@@ -1,0 +1,35 @@
+import HarmonyWebSocket
+
+// A task for each client. A client that does not read its echoes is not read from: sending waits for it.
+func serveWithTasks(_ server: WebSocketServer) async throws {
+    try await server.serve { client in
+        for try await message in client.messages { try await client.send(message) }
+    }
+}
+
+// Listeners. What a client does not read piles up here, so nothing more is taken from one that is behind.
+func serveWithEvents(_ server: WebSocketServer) {
+    server.on(.connect) { client in
+        client.on(.message) { [weak client] message in
+            guard let client else { return }
+            client.send(message) { _ in }
+            if client.needsDrain { client.pause() }
+        }
+        client.on(.drain) { [weak client] in client?.resume() }
+    }
+}
+
+// Completion handlers: each step starts the next one.
+func serveWithCallbacks(_ server: WebSocketServer) {
+    server.on(.connect) { client in echo(to: client) }
+}
+
+private func echo(to client: WebSocketConnection) {
+    client.receive { result in
+        // The end, or an error: the connection is closed already.
+        guard case .success(let message?) = result else { return }
+        client.send(message) { result in
+            if case .success = result { echo(to: client) }
+        }
+    }
+}

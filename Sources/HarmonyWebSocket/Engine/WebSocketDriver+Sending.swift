@@ -1,0 +1,132 @@
+internal import HarmonySocket
+internal import SocketCore
+
+// From messages to bytes, on the loop: what goes out does so in the order in which it was compressed.
+extension WebSocketDriver {
+    /// How far a send came.
+    enum SendStart {
+        /// The frame is with the stream.
+        case begun(StreamDriver.SendOutcome, StreamDriver)
+        /// Another message is sent in fragments: after that.
+        case held(Link)
+        case failed(WebSocketError)
+    }
+
+    /// Payloads of at least so many bytes are sent from where they are, behind a header of their own.
+    private static let leastUncopied = 4096
+
+    /// Hands a whole message to the stream.
+    func begin(_ message: OutgoingMessage) -> SendStart {
+        switch openLink() {
+        case .failure(let error): return .failed(error)
+        case .success(let link) where link.isSendingFragments: return .held(link)
+        case .success(let link): return .begun(link.driver.beginSend(source(message, link)), link.driver)
+        }
+    }
+
+    /// The connection, if messages may be sent.
+    func openLink() -> Result<Link, WebSocketError> {
+        if let link, link.closing.isOpen { return .success(link) }
+        let state = state.withLock { ($0.readyState, $0.isClosedByUs) }
+        switch state {
+        case (.invalid, _), (.connecting, false): return .failure(WebSocketError(.notConnected))
+        default: return .failure(WebSocketError(.closed))
+        }
+    }
+
+    private func source(_ message: OutgoingMessage, _ link: Link) -> StreamDriver.Source {
+        let data = message.data
+        if let deflater = link.deflater, let compression = link.compression, !data.bytes.isEmpty,
+            data.bytes.count >= compression.threshold
+        {
+            if let shared = message.compressed(for: link) {
+                deflater.forget()
+                return .taken(shared)
+            }
+            if let compressed = data.bytes.withUnsafeBytes({ deflater.compress($0, isLast: true) }) {
+                let header = link.header(Opcode(data.kind), isCompressed: true, length: compressed.count)
+                // Never given up: later messages refer to it.
+                return .taken(FrameWriter.frame(header, compressed))
+            }
+        }
+        if link.isServer, let plain = message.plain { return .array(plain) }
+        let header = link.header(Opcode(data.kind), length: data.bytes.count)
+        if link.isServer, data.bytes.count >= WebSocketDriver.leastUncopied {
+            return .parts([FrameWriter.header(header), data.bytes])
+        }
+        return .array(FrameWriter.frame(header, data.bytes))
+    }
+
+    /// Sends a message, and returns when the kernel has taken it. On the loop.
+    func send(_ message: OutgoingMessage, timeout: Duration?) async throws(WebSocketError) {
+        while true {
+            switch begin(message) {
+            case .begun(let outcome, let driver): return try await end(outcome, driver, timeout)
+            case .held(let link): _ = await Waiter.wait { waiter in link.heldBack.append { waiter.resume() } }
+            case .failed(let error): throw error
+            }
+        }
+    }
+
+    /// Waits for the end of a send that was not over at once.
+    func end(
+        _ outcome: StreamDriver.SendOutcome, _ driver: StreamDriver, _ timeout: Duration?
+    ) async throws(WebSocketError) {
+        do throws(Failure) {
+            switch outcome {
+            case .sent(let mustYield): if mustYield { await driver.yieldTurn() }
+            case .failed(let failure): throw failure
+            case .queued(let ticket): try await driver.waitForSend(ticket, timeout: timeout)
+            }
+        } catch {
+            throw WebSocketDriver.sendError(error, driver)
+        }
+    }
+
+    static func sendError(_ failure: Failure, _ driver: StreamDriver) -> WebSocketError {
+        switch failure {
+        case .closed, .notConnected, .invalidState: WebSocketError(.closed)
+        default: WebSocketError(.socket(SocketError(failure, .send, driver.peer.description)))
+        }
+    }
+
+    /// The completion form. On the loop.
+    func send(
+        _ message: OutgoingMessage, timeout: Duration?,
+        _ body: @escaping @Sendable (Result<Void, WebSocketError>) -> Void
+    ) {
+        switch begin(message) {
+        case .begun(.sent, _): complete { body(.success(())) }
+        case .begun(.failed(let failure), let driver):
+            complete { body(.failure(WebSocketDriver.sendError(failure, driver))) }
+        case .begun(.queued(let ticket), let driver):
+            driver.awaitSend(ticket, timeout: timeout) { [self] driver, failure in
+                let result: Result<Void, WebSocketError> =
+                    failure.map { .failure(WebSocketDriver.sendError($0, driver)) } ?? .success(())
+                complete { body(result) }
+            }
+        case .held(let link): link.heldBack.append { [self] in send(message, timeout: timeout, body) }
+        case .failed(let error): complete { body(.failure(error)) }
+        }
+    }
+
+    /// Sends a control frame, which is never compressed and never waits for a message in fragments.
+    func sendControl(_ opcode: Opcode, _ payload: [UInt8], _ link: Link) {
+        let frame = FrameWriter.frame(link.header(opcode, length: payload.count), payload)
+        link.driver.send(.taken(frame), timeout: nil) { _, _ in }
+    }
+
+    /// Sends a ping. On the loop.
+    func ping(_ payload: [UInt8], _ body: @escaping @Sendable (Result<Void, WebSocketError>) -> Void) {
+        switch openLink() {
+        case .failure(let error): complete { body(.failure(error)) }
+        case .success(let link):
+            let frame = FrameWriter.frame(link.header(.ping, length: payload.count), payload)
+            link.driver.send(.taken(frame), timeout: nil) { [self] driver, failure in
+                let result: Result<Void, WebSocketError> =
+                    failure.map { .failure(WebSocketDriver.sendError($0, driver)) } ?? .success(())
+                complete { body(result) }
+            }
+        }
+    }
+}

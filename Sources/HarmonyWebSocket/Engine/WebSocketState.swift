@@ -1,0 +1,114 @@
+internal import HarmonySocket
+internal import SocketCore
+
+/// What the lock of a WebSocket guards: everything that calls from any thread look at.
+struct WebSocketState: Sendable {
+    var readyState = WebSocketReadyState.invalid
+    var url = ""
+    var openInfo: WebSocketOpenInfo?
+    /// Of a server's connection with compression: how far back what is sent may refer.
+    var windowBits: Int?
+    var closeInfo: WebSocketCloseInfo?
+    var lastError: WebSocketError?
+    /// The program has closed it.
+    var isClosedByUs = false
+    /// The program still has the object.
+    var hasHandle = true
+    var delivery = DeliveryContext.loop
+    var isPaused = false
+
+    var queue = EventQueue()
+    /// The stream below, as long as there is a connection.
+    var stream: StreamDriver?
+
+    /// The message that came and was not taken yet. No second one is read before it is.
+    var inbox: WebSocketData?
+    /// Somebody who waited was told to take it.
+    var isInboxPromised = false
+    var readers = WaiterQueue<Waiter>()
+    /// Nothing more will come.
+    var hasEnded = false
+    /// Reading has stopped, because nobody took what was read.
+    var isStalled = false
+    /// Those who wait for the end.
+    var closers: [Waiter] = []
+
+    /// Calls from other threads, for the loop to make, in their order.
+    var mail: [@Sendable () -> Void] = []
+    /// How many bytes of messages are in there.
+    var mailedBytes = 0
+    private var lastTicket: UInt64 = 0
+
+    /// How many events may wait for listeners that are slow before nothing more is read.
+    static let mostWaiting = 16
+
+    mutating func nextTicket() -> Ticket {
+        lastTicket += 1
+        return Ticket(number: lastTicket)
+    }
+
+    /// Whether messages go to listeners.
+    var hasMessageListener: Bool { queue.hasListener(.message) || queue.hasListener(.dataEnd) }
+
+    /// Whether more may be read: somebody takes it, or there is room for one message.
+    var wantsMore: Bool {
+        if readyState != .open { return true }
+        if queue.count >= WebSocketState.mostWaiting { return false }
+        if hasMessageListener { return !isPaused && inbox == nil && (delivery.isLoop || queue.isIdle) }
+        return inbox == nil
+    }
+
+    /// What becomes of a message that came.
+    enum Taking {
+        /// The listeners are told at once.
+        case tell([EventQueue.Listener], andDataEnd: Bool)
+        /// It waits; this reader is told.
+        case wake(Waiter)
+        case wait
+    }
+
+    /// Takes in a message. Nobody wants it any more once we have closed.
+    mutating func take(_ data: WebSocketData) -> Taking {
+        guard readyState == .open else { return .wait }
+        if hasMessageListener, readers.isEmpty, inbox == nil {
+            if queue.isIdle, delivery.isLoop, !isPaused {
+                return .tell(queue.beginTelling(.message), andDataEnd: queue.hasListener(.dataEnd))
+            }
+            queueMessage(data)
+            return .wait
+        }
+        inbox = data
+        guard let reader = readers.popFirst() else { return .wait }
+        isInboxPromised = true
+        return .wake(reader.waiter)
+    }
+
+    /// A message that nobody took goes to the listeners who came meanwhile.
+    mutating func offerInboxToListeners() {
+        guard hasMessageListener, !isPaused, !isInboxPromised, readers.isEmpty, let data = inbox.take() else { return }
+        queueMessage(data)
+    }
+
+    private mutating func queueMessage(_ data: WebSocketData) {
+        queue.emit(.message(data))
+        queue.emit(.dataEnd)
+    }
+
+    /// The connection is over, and is not made again. Returns the readers, who are to be woken.
+    mutating func end(_ info: WebSocketCloseInfo) -> [Waiter] {
+        readyState = .closed
+        closeInfo = info
+        hasEnded = true
+        stream = nil
+        if isClosedByUs { inbox = nil }
+        let waiting = readers.removeAll { _ in true }.map(\.waiter)
+        if let error = info.error, !isClosedByUs {
+            lastError = error
+            if waiting.isEmpty { queue.emit(.error(error)) }
+        }
+        for closer in closers { queue.append { closer.resume() } }
+        closers = []
+        queue.emitClose(info)
+        return waiting
+    }
+}

@@ -1,0 +1,144 @@
+internal import HarmonySocket
+internal import SocketCore
+
+/// What a server keeps: its connections, its listeners, and what is still to be told to them.
+final class ServerHost: LoopClient, Sendable {
+    enum Occurrence: Sendable {
+        case connect(WebSocketConnection)
+        case messageReceive(WebSocketMessage)
+        case close(WebSocketConnectionEnd)
+        case error(WebSocketError)
+
+        enum Kind: Sendable { case connect, messageReceive, close, error }
+
+        var kind: Kind {
+            switch self {
+            case .connect: .connect
+            case .messageReceive: .messageReceive
+            case .close: .close
+            case .error: .error
+            }
+        }
+    }
+
+    struct Listener: Sendable {
+        let ticket: Ticket
+        let kind: Occurrence.Kind
+        let isOnce: Bool
+        let body: @Sendable (Occurrence) -> Void
+    }
+
+    struct State: Sendable {
+        var config: WebSocketServerConfig?
+        var below: (any StreamServer)?
+        var hasListenersBelow = false
+        var isStopped = false
+        var connections: [ObjectIdentifier: WebSocketConnection] = [:]
+        var clients: [String: Int] = [:]
+        var listeners: [Listener] = []
+        var queue = EventQueue()
+        var delivery = DeliveryContext.loop
+        var lastTicket: UInt64 = 0
+    }
+
+    let loop: EventLoop
+    let state = Lock(State())
+    nonisolated(unsafe) var isLeftOver = false
+    private static let deliveryBudget = 32
+
+    init(loop: EventLoop) { self.loop = loop }
+
+    func hasListener(_ kind: Occurrence.Kind) -> Bool {
+        state.withLock { $0.listeners.contains { $0.kind == kind } }
+    }
+
+    // MARK: Telling
+
+    /// Has an event told, behind those that came before it.
+    func tell(_ occurrence: Occurrence) { run { [self] in tellNow(occurrence) } }
+
+    /// Tells an event: the caller is where listeners run, and alone there.
+    func tellNow(_ occurrence: Occurrence) {
+        let kind = occurrence.kind
+        let heard = state.withLock { state in
+            let heard = state.listeners.filter { $0.kind == kind }
+            state.listeners.removeAll { $0.kind == kind && $0.isOnce }
+            return heard
+        }
+        for listener in heard { listener.body(occurrence) }
+    }
+
+    /// Runs something where listeners run, one at a time, in order.
+    func run(_ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.queue.append(body) }
+        loop.schedule(self)
+    }
+
+    func turn() {
+        var allowance = ServerHost.deliveryBudget
+        while true {
+            let (delivery, context): (EventQueue.Delivery?, DeliveryContext) = state.withLock { state in
+                (allowance > 0 ? state.queue.begin() : nil, state.delivery)
+            }
+            guard let delivery else { break }
+            allowance -= 1
+            switch context {
+            case .loop:
+                delivery.perform()
+                state.withLock { $0.queue.end() }
+            case .executor(let run):
+                run { [self] in
+                    delivery.perform()
+                    state.withLock { $0.queue.end() }
+                    loop.schedule(self)
+                }
+                return
+            }
+        }
+        if allowance == 0 { loop.yieldTurn(self) }
+    }
+
+    // MARK: Connections
+
+    /// Counts a client in, unless it has as many connections as it may.
+    func admit(_ host: String) -> Bool {
+        state.withLock { state in
+            let count = state.clients[host, default: 0]
+            if let most = state.config?.maxConnectionsForOneClient, count >= most { return false }
+            state.clients[host] = count + 1
+            return true
+        }
+    }
+
+    func dismiss(_ host: String) {
+        state.withLock { state in
+            let count = state.clients[host, default: 0] - 1
+            state.clients[host] = count > 0 ? count : nil
+        }
+    }
+
+    /// False when the server was stopped meanwhile.
+    func add(_ connection: WebSocketConnection) -> Bool {
+        state.withLock { state in
+            if !state.isStopped { state.connections[ObjectIdentifier(connection.driver)] = connection }
+            return !state.isStopped
+        }
+    }
+
+    func remove(_ connection: WebSocketConnection) {
+        state.withLock { _ = $0.connections.removeValue(forKey: ObjectIdentifier(connection.driver)) }
+    }
+
+    /// Has the messages of a connection told by `messageReceive`.
+    func listen(to connection: WebSocketConnection) {
+        let driver = connection.driver
+        if !(driver.loop === loop && state.withLock({ $0.delivery.isLoop })) {
+            // Each delivery of the connection waits in the server's queue, and the next message waits for it.
+            driver.state.withLock { $0.delivery = .executor { [self] work in run(work) } }
+        }
+        connection.on(.message) { [self, weak connection] data in
+            guard let connection else { return }
+            tellNow(.messageReceive(WebSocketMessage(clientConnection: connection, data: data)))
+        }
+    }
+}

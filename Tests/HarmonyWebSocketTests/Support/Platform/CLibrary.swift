@@ -1,0 +1,1 @@
+../../../HarmonySocketTests/Support/Platform/CLibrary.swift

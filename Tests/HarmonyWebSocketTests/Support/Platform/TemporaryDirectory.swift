@@ -1,0 +1,1 @@
+../../../HarmonySocketTests/Support/Platform/TemporaryDirectory.swift
