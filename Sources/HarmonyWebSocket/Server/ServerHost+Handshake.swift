@@ -16,13 +16,13 @@ extension ServerHost {
         }
         do throws(HandshakeProblem) {
             if let connection = try await shakeHands(stream, config) {
-                connection.on(.close) { [self, weak connection] info in
+                let listener = connection.on(.close) { [self, weak connection] info in
                     dismiss(host)
                     guard let connection else { return }
                     remove(connection)
                     tell(.close(WebSocketConnectionEnd(clientConnection: connection, info: info)))
                 }
-                if add(connection) { return connection }
+                if add(connection, listener) { return connection }
                 await connection.driver.close(ClosingMachine.Frame(code: .goingAway))
                 return nil
             }

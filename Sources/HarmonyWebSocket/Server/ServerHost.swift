@@ -28,12 +28,22 @@ final class ServerHost: LoopClient, Sendable {
         let body: @Sendable (Occurrence) -> Void
     }
 
+    /// A connection, with the listeners that the server itself has there: they keep nobody alive.
+    struct Member: Sendable {
+        let connection: WebSocketConnection
+        var listeners: [SocketListener]
+    }
+
     struct State: Sendable {
         var config: WebSocketServerConfig?
         var below: (any StreamServer)?
         var hasListenersBelow = false
         var isStopped = false
-        var connections: [ObjectIdentifier: WebSocketConnection] = [:]
+        /// Stopped, and everything has been told.
+        var hasEnded = false
+        /// The program still has the object.
+        var hasHandle = true
+        var connections: [ObjectIdentifier: Member] = [:]
         var clients: [String: Int] = [:]
         var listeners: [Listener] = []
         var queue = EventQueue()
@@ -66,6 +76,7 @@ final class ServerHost: LoopClient, Sendable {
             return heard
         }
         for listener in heard { listener.body(occurrence) }
+        if heard.contains(where: \.isOnce) { closeIfAbandoned() }
     }
 
     /// Runs something where listeners run, one at a time, in order.
@@ -117,11 +128,13 @@ final class ServerHost: LoopClient, Sendable {
         }
     }
 
-    /// False when the server was stopped meanwhile.
-    func add(_ connection: WebSocketConnection) -> Bool {
+    /// False when the server was stopped meanwhile. `listener`: the server's own.
+    func add(_ connection: WebSocketConnection, _ listener: SocketListener) -> Bool {
         state.withLock { state in
-            if !state.isStopped { state.connections[ObjectIdentifier(connection.driver)] = connection }
-            return !state.isStopped
+            if state.isStopped { return false }
+            state.connections[ObjectIdentifier(connection.driver)] = Member(
+                connection: connection, listeners: [listener])
+            return true
         }
     }
 
@@ -136,9 +149,45 @@ final class ServerHost: LoopClient, Sendable {
             // Each delivery of the connection waits in the server's queue, and the next message waits for it.
             driver.state.withLock { $0.delivery = .executor { [self] work in run(work) } }
         }
-        connection.on(.message) { [self, weak connection] data in
+        let listener = connection.on(.message) { [self, weak connection] data in
             guard let connection else { return }
             tellNow(.messageReceive(WebSocketMessage(clientConnection: connection, data: data)))
         }
+        state.withLock { $0.connections[ObjectIdentifier(driver)]?.listeners.append(listener) }
+    }
+
+    // MARK: Ending
+
+    /// The program let go of the server.
+    func handleReleased() {
+        state.withLock { $0.hasHandle = false }
+        closeIfAbandoned()
+    }
+
+    /// Nobody listens and nobody has the server: it ends, and leaves its connections to those who have or hear them.
+    func closeIfAbandoned() {
+        let (below, members): ((any StreamServer)?, [Member]) = state.withLock { state in
+            guard !state.hasHandle, state.listeners.isEmpty, !state.isStopped else { return (nil, []) }
+            defer {
+                state.below = nil
+                state.connections = [:]
+            }
+            state.isStopped = true
+            return (state.below, Array(state.connections.values))
+        }
+        below?.close { _ in }
+        for member in members {
+            for listener in member.listeners { member.connection.off(listener) }
+        }
+    }
+
+    /// The server was stopped, and has told everything: dropping the listeners breaks the cycles that their captures make.
+    func end() {
+        let listeners = state.withLock { state in
+            defer { state.listeners = [] }
+            state.hasEnded = true
+            return state.listeners
+        }
+        withExtendedLifetime(listeners) {}
     }
 }

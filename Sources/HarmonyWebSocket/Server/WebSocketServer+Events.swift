@@ -91,9 +91,12 @@ extension ServerHost {
             state.lastTicket += 1
             let ticket = Ticket(number: state.lastTicket)
             let isFirst = !state.listeners.contains { $0.kind == kind }
-            state.listeners.append(Listener(ticket: ticket, kind: kind, isOnce: once, body: body))
+            // A server that has ended has told its last: keeping the listener would keep what it captures.
+            if !state.hasEnded {
+                state.listeners.append(Listener(ticket: ticket, kind: kind, isOnce: once, body: body))
+            }
             // Those who connected before are heard too.
-            return (ticket, kind == .messageReceive && isFirst ? Array(state.connections.values) : [])
+            return (ticket, kind == .messageReceive && isFirst ? state.connections.values.map(\.connection) : [])
         }
         for connection in connections { listen(to: connection) }
         listenBelowIfWanted()
@@ -107,6 +110,7 @@ extension ServerHost {
             return before
         }
         withExtendedLifetime(before) {}
+        closeIfAbandoned()
     }
 
     /// Takes the connections of the server below, once there are both listeners and a server.

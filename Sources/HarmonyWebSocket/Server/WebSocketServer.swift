@@ -22,6 +22,8 @@ public final class WebSocketServer: Sendable {
         host = ServerHost(loop: group.core.next())
     }
 
+    deinit { host.handleReleased() }
+
     /// Listens on an address and port.
     ///
     /// - Throws: `.invalidArgument` for a field that cannot be; `.alreadyConnected` when it was started before; `.socket`
@@ -53,8 +55,8 @@ public final class WebSocketServer: Sendable {
         }
     }
 
-    /// Serves the connections of a server of streams that listens already, of any kind, such as a `LocalSocketServer`. It
-    /// is the WebSocket server's from here on. Address, port and number of connections of the `config` do not count.
+    /// Serves the connections of a server of streams that listens already, of any kind, such as a `LocalSocketServer`, or a
+    /// `TLSSocketServer` for `wss://`. It is the WebSocket server's from here on. Address, port and number of connections of the `config` do not count.
     ///
     /// ```swift
     /// let local = LocalSocketServer()
@@ -89,7 +91,7 @@ public final class WebSocketServer: Sendable {
     }
 
     /// Stops listening, and closes all connections with the code 1001 (going away). Returns when they have ended; each has
-    /// the close time-out for that.
+    /// the close time-out for that. Then the server lets go of all listeners.
     ///
     /// ## Events
     /// `close` of each connection.
@@ -100,7 +102,7 @@ public final class WebSocketServer: Sendable {
         let (below, connections) = host.state.withLock { state in
             defer { state.below = nil }
             state.isStopped = true
-            return (state.below, Array(state.connections.values))
+            return (state.below, state.connections.values.map(\.connection))
         }
         await below?.close()
         await withTaskGroup { tasks in
@@ -110,6 +112,7 @@ public final class WebSocketServer: Sendable {
         }
         // Behind what is still to be told of them.
         _ = await Waiter.wait { [host] waiter in host.run { waiter.resume() } }
+        host.end()
     }
 
     /// Stops listening, and closes all connections; as the async form. Never fails.
@@ -120,9 +123,9 @@ public final class WebSocketServer: Sendable {
         }
     }
 
-    /// The address and port that it listens on; nil before `start` and after `stop`, and of another kind of sockets.
+    /// The address and port that it listens on; nil before `start` and after `stop`, and of local sockets.
     public var localAddress: NetAddress? {
-        (host.state.withLock { $0.below } as? TCPSocketServer)?.localAddress
+        (host.state.withLock { $0.below } as? any InternetSocket)?.localAddress
     }
 
     /// The loop on which the server accepts, and its listeners run.
@@ -132,7 +135,7 @@ public final class WebSocketServer: Sendable {
 
     /// The connections that are open now, in the order in which they came.
     public func listAllConnections() -> [WebSocketConnection] {
-        host.state.withLock { Array($0.connections.values) }.sorted { $0.clientId < $1.clientId }
+        host.state.withLock { $0.connections.values.map(\.connection) }.sorted { $0.clientId < $1.clientId }
     }
 
     /// Sends a message on a connection; as its own `send`.
