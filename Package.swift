@@ -24,7 +24,7 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "HarmonySocket", targets: ["HarmonySocket"]),
-        // The only product that needs more than the toolchain: the system's OpenSSL 3.
+        // These need more than the toolchain: the system's OpenSSL 3, and zlib for WebSockets.
         .library(name: "HarmonyTLS", targets: ["HarmonyTLS"]),
         .library(name: "HarmonyWebSocket", targets: ["HarmonyWebSocket"]),
     ],
@@ -39,7 +39,8 @@ let package = Package(
         .systemLibrary(
             name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(
-            name: "HarmonyWebSocket", dependencies: ["HarmonySocket", "SocketCore", "CZlib"], swiftSettings: settings),
+            name: "HarmonyWebSocket", dependencies: ["HarmonySocket", "HarmonyTLS", "SocketCore", "CZlib"],
+            swiftSettings: settings),
         .target(
             name: "ExampleSupport", dependencies: ["HarmonySocket"], path: "Examples/Support",
             swiftSettings: settings),
@@ -61,7 +62,7 @@ let package = Package(
         example("local-rpc"),
         example("interfaces"),
         example("discover"),
-        example("ws-echo-server", and: "HarmonyWebSocket"),
+        example("ws-echo-server", and: "HarmonyTLS", "HarmonyWebSocket"),
         example("ws-client", and: "HarmonyWebSocket"),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
@@ -69,7 +70,7 @@ let package = Package(
         .testTarget(
             name: "HarmonyTLSTests", dependencies: ["HarmonyTLS"], swiftSettings: settings),
         .testTarget(
-            name: "HarmonyWebSocketTests", dependencies: ["HarmonyWebSocket"], swiftSettings: settings),
+            name: "HarmonyWebSocketTests", dependencies: ["HarmonyTLS", "HarmonyWebSocket"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

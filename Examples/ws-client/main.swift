@@ -3,7 +3,7 @@ import HarmonySocket
 import HarmonyWebSocket
 
 let arguments = Arguments(
-    words: ["URL"], flags: ["--echo", "--no-compression"],
+    words: ["URL"], flags: ["--echo", "--no-compression", "--insecure"],
     help: """
         ws-client URL: sends each line of standard input as a message, and prints each message that comes as a line.
 
@@ -12,6 +12,10 @@ let arguments = Arguments(
           --timeout SECONDS   for connecting (10)
           --ping SECONDS      ping a server that is silent for so long; 0 is never (0)
           --max-message N     the largest message, in bytes (16777216)
+          --ca FILE           of wss://: trust these certificates (PEM), and not those of the system
+          --cert FILE         of wss://: show this certificate (PEM) to a server that asks for one
+          --key FILE          its private key
+          --insecure          of wss://: do not check who the server is
           --no-compression    do not offer permessage-deflate
           --echo              send every message back, and read no input, until the server closes
 
@@ -28,6 +32,11 @@ if arguments.has("--header") {
     guard parts.count == 2 else { fail("--header: a name, a colon and a value", status: 2) }
     options.headers.append(String(parts[0]), String(parts[1].drop { $0 == " " }))
 }
+if arguments.has("--ca") { options.caPath = arguments.text("--ca") }
+if arguments.has("--cert") {
+    options.clientCert = WebSocketClientCert(certPath: arguments.text("--cert"), keyPath: arguments.text("--key"))
+}
+options.skipServerCertVerification = arguments.has("--insecure")
 let interval = arguments.seconds("--ping", default: 0)
 if interval > .zero { options.pingInterval = interval }
 if !arguments.has("--no-compression") { options.compression = WebSocketCompression() }

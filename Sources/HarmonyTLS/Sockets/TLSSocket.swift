@@ -1,5 +1,5 @@
 public import HarmonySocket
-internal import SocketCore
+package import SocketCore
 
 /// A client socket whose connection is secure (TLS 1.2 and 1.3), in the style of OpenHarmony.
 ///
@@ -30,6 +30,13 @@ public final class TLSSocket: SecureSocket {
     public init(group: SocketEventLoopGroup = .shared, resolver: any SocketResolver = SystemResolver()) {
         self.resolver = resolver
         stream = StreamHandle(driver: StreamDriver(group: group.core))
+        plain = Lock(nil)
+    }
+
+    /// A socket without an address on a loop of `group` that is known beforehand.
+    package init(group: SocketEventLoopGroup, loop: EventLoop, resolver: any SocketResolver) {
+        self.resolver = resolver
+        stream = StreamHandle(driver: StreamDriver(group: group.core, loop: loop))
         plain = Lock(nil)
     }
 

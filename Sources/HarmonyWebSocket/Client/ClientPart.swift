@@ -52,9 +52,9 @@ final class ClientPart: @unchecked Sendable {
         }
         guard let group = driver.group else { throw WebSocketError(.notConnected) }
         do throws(WebSocketError) {
-            return try await Transport.connect(
-                url, group: group, loop: driver.loop, timeout: options.connectTimeout, resolver: resolver
-            ) { establishing = $0 }
+            let transport = Transport(
+                url: url, options: options, group: group, loop: driver.loop, resolver: resolver)
+            return try await transport.connect { establishing = $0 }
         } catch {
             throw isAborted ? WebSocketError(.closed) : error
         }

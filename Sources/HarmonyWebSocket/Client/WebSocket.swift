@@ -50,21 +50,22 @@ public final class WebSocket: WebSocketEndpoint {
 
     /// Connects, and returns when the handshake is done.
     ///
-    /// The URL has the scheme `ws`. A URL of at most 8196 bytes, without user name and fragment; characters beyond ASCII
+    /// The URL has the scheme `ws`, or `wss` for a connection over TLS, which the options' `secureOptions` describe. A URL of at most 8196 bytes, without user name and fragment; characters beyond ASCII
     /// in its path are escaped.
     ///
     /// ```swift
     /// try await webSocket.connect("ws://127.0.0.1:7007/chat", WebSocketOptions(subprotocols: ["chat"]))
     /// ```
     ///
-    /// - Throws: `.invalidURL`; `.invalidArgument` for options that cannot be; `.notSupported` for `wss`, whose TLS this
-    ///   version does not have; `.alreadyConnected` when it was called before; `.socket` with what connecting the stream
-    ///   said; `.rejected` when the server answers with another status than 101; `.handshakeFailed` for an answer that
+    /// - Throws: `.invalidURL`; `.invalidArgument` for options that cannot be; `.alreadyConnected` when it was
+    ///   called before; `.socket` with what connecting the stream or the TLS handshake said, such as `.certificateRejected`
+    ///   in `socketError`; `.rejected` when the server answers with another status than 101; `.handshakeFailed` for an answer that
     ///   makes no sense; `.timedOut`; `.cancelled`; `.closed` when the WebSocket is closed meanwhile, or was before. A
-    ///   connect that fails closes the WebSocket, unless it was for its URL or options, or `.alreadyConnected`.
+    ///   connect that fails closes the WebSocket, unless it was for its URL or options, or `.alreadyConnected`; certificates
+    ///   and keys that cannot be read do so too, with `.invalidArgument`.
     ///
     /// ## Events
-    /// `headerReceive` and `open`, before this call returns; `close` when it fails.
+    /// `headerReceive` and `open`, before this call returns; `close` when it fails, with the code 1015 if TLS did.
     ///
     /// ## Cancellation
     /// A cancelled connect closes the connection, and the WebSocket, at once.

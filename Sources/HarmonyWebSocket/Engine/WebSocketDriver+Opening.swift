@@ -46,7 +46,8 @@ extension WebSocketDriver {
     func failedToConnect(_ error: WebSocketError) {
         // Before it was ever open, the call of connect reports the error; an attempt to come back has no call.
         let wasOpen = state.withLock { $0.openInfo != nil }
-        let info = WebSocketCloseInfo(code: .abnormalClosure, reason: "", wasClean: false, error: error)
+        let code: WebSocketCloseCode = error.isOfTLSHandshake ? .tlsHandshake : .abnormalClosure
+        let info = WebSocketCloseInfo(code: code, reason: "", wasClean: false, error: error)
         if !wasOpen { state.withLock { $0.isClosedByUs = true } }
         end(info)
     }

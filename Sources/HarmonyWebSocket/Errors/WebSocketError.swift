@@ -18,8 +18,6 @@ public struct WebSocketError: Error, Sendable, Hashable {
         case invalidURL
         /// A value that cannot be: `field` names it.
         case invalidArgument
-        /// This build of the library does not have what was asked for.
-        case notSupported
         /// `connect` was called before, or the server was started.
         case alreadyConnected
         /// There is no connection yet, or none at the moment.
@@ -53,7 +51,6 @@ public struct WebSocketError: Error, Sendable, Hashable {
     indirect enum Failure: Sendable, Hashable {
         case invalidURL(String, String)
         case invalidArgument(String, String)
-        case notSupported(String)
         case alreadyConnected
         case notConnected
         case closed
@@ -91,7 +88,6 @@ public struct WebSocketError: Error, Sendable, Hashable {
         switch failure {
         case .invalidURL: .invalidURL
         case .invalidArgument: .invalidArgument
-        case .notSupported: .notSupported
         case .alreadyConnected: .alreadyConnected
         case .notConnected, .unknownConnection: .notConnected
         case .closed: .closed
@@ -139,6 +135,15 @@ public struct WebSocketError: Error, Sendable, Hashable {
         }
     }
 
+    /// Whether connecting failed because the connection did not become secure. A server of TLS 1.3 refuses a client's
+    /// certificate only after the client's end of the handshake, so what TLS says before the WebSocket is open counts too.
+    var isOfTLSHandshake: Bool {
+        switch socketError?.kind {
+        case .tlsFailed, .certificateRejected, .truncated: true
+        default: false
+        }
+    }
+
     /// The name of the rejected field or parameter of an `invalidArgument`.
     public var field: String? {
         if case .invalidArgument(let field, _) = failure { field } else { nil }
@@ -166,7 +171,6 @@ extension WebSocketError: CustomStringConvertible {
         switch failure {
         case .invalidURL(let url, let problem): "the URL \(url): \(problem)"
         case .invalidArgument(let field, let problem): "\(field): \(problem)"
-        case .notSupported(let what): what
         case .alreadyConnected: "the WebSocket is connected or connecting already"
         case .notConnected: "the WebSocket is not connected"
         case .closed: "the WebSocket is closed"

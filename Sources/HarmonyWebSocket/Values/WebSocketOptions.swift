@@ -1,3 +1,5 @@
+public import HarmonyTLS
+
 /// What a client asks for when it connects, as OpenHarmony's WebSocketRequestOptions.
 ///
 /// ```swift
@@ -18,6 +20,11 @@ public struct WebSocketOptions: Sendable, Hashable {
     public var limits: WebSocketLimits
     /// How long connecting may take in all, look-up and handshake included; 30 s by default, nil is without end.
     public var connectTimeout: Duration?
+    /// Of `wss://`: who is trusted, who we are, and what is spoken. `caPath` and `clientCert` are parts of it.
+    public var secureOptions: TLSSecureOptions
+    /// Of `wss://`: turns the checks of the server's certificate off, so that anybody can pretend to be the server, unless
+    /// `secureOptions` has pins.
+    public var skipServerCertVerification: Bool
     /// How long a peer may be silent before it is pinged; nil, the default, is never. Above zero.
     public var pingInterval: Duration?
     /// How long a peer may take to answer a ping; 30 s by default. Above zero. Whatever it sends is an answer.
@@ -30,7 +37,8 @@ public struct WebSocketOptions: Sendable, Hashable {
         headers: WebSocketHeaders = [:], subprotocols: [String] = [], reconnect: WebSocketReconnectPolicy? = nil,
         compression: WebSocketCompression? = nil, limits: WebSocketLimits = WebSocketLimits(),
         connectTimeout: Duration? = .seconds(30), pingInterval: Duration? = nil, pongTimeout: Duration = .seconds(30),
-        closeTimeout: Duration = .seconds(5)
+        closeTimeout: Duration = .seconds(5), secureOptions: TLSSecureOptions = TLSSecureOptions(),
+        skipServerCertVerification: Bool = false
     ) {
         self.headers = headers
         self.subprotocols = subprotocols
@@ -41,6 +49,28 @@ public struct WebSocketOptions: Sendable, Hashable {
         self.pingInterval = pingInterval
         self.pongTimeout = pongTimeout
         self.closeTimeout = closeTimeout
+        self.secureOptions = secureOptions
+        self.skipServerCertVerification = skipServerCertVerification
+    }
+
+    /// The file with the certificates that are trusted, PEM, as in OpenHarmony: `secureOptions.ca`, if that is one. Those of
+    /// the system when it is nil.
+    public var caPath: String? {
+        get { secureOptions.ca?.first }
+        set { secureOptions.ca = newValue.map { [$0] } }
+    }
+
+    /// Who we are, as in OpenHarmony: certificate, key and password of `secureOptions`. Nil shows no certificate.
+    public var clientCert: WebSocketClientCert? {
+        get {
+            guard let certPath = secureOptions.cert.first, let keyPath = secureOptions.key else { return nil }
+            return WebSocketClientCert(certPath: certPath, keyPath: keyPath, keyPassword: secureOptions.password)
+        }
+        set {
+            secureOptions.cert = newValue.map { [$0.certPath] } ?? []
+            secureOptions.key = newValue?.keyPath
+            secureOptions.password = newValue?.keyPassword
+        }
     }
 
     /// Throws what cannot be.
@@ -90,5 +120,22 @@ public struct WebSocketOptions: Sendable, Hashable {
         guard HTTPHead.isToken(field.name), HTTPHead.isFieldValue(field.value) else {
             throw WebSocketError(.invalidArgument("headers", "\(field.name) is no header field"))
         }
+    }
+}
+
+/// The certificate of a client, as OpenHarmony's ClientCert.
+public struct WebSocketClientCert: Sendable, Hashable {
+    /// The file with the certificate, PEM: first the one that belongs to the key, then those that lead to the root.
+    public var certPath: String
+    /// The file with its private key, PEM.
+    public var keyPath: String
+    /// What the key is encrypted with.
+    public var keyPassword: String?
+
+    /// A certificate with its key.
+    public init(certPath: String, keyPath: String, keyPassword: String? = nil) {
+        self.certPath = certPath
+        self.keyPath = keyPath
+        self.keyPassword = keyPassword
     }
 }

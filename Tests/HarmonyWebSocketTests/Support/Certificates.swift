@@ -1,0 +1,1 @@
+../../HarmonyTLSTests/Support/Certificates.swift
