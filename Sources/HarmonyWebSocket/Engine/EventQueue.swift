@@ -13,6 +13,8 @@ struct EventQueue: Sendable {
     enum Item: Sendable {
         case event(Occurrence)
         case call(@Sendable () -> Void)
+        /// The completion of a send that has succeeded: nearly all of them, so without a closure around it.
+        case sent(@Sendable (Result<Void, WebSocketError>) -> Void)
     }
 
     /// An item with those who are to hear it.
@@ -24,6 +26,7 @@ struct EventQueue: Sendable {
         func perform() {
             switch item {
             case .call(let body): body()
+            case .sent(let body): body(.success(()))
             case .event(let occurrence): listeners.tell(occurrence)
             }
         }
@@ -71,6 +74,11 @@ struct EventQueue: Sendable {
 
     /// Queues a completion.
     mutating func append(_ body: @escaping @Sendable () -> Void) { items.append(.call(body)) }
+
+    /// Queues the completion of a send that has succeeded.
+    mutating func appendSent(_ body: @escaping @Sendable (Result<Void, WebSocketError>) -> Void) {
+        items.append(.sent(body))
+    }
 
     /// Starts the next delivery, which `end` ends. Nil when there is nothing, or one is under way.
     mutating func begin() -> Delivery? {

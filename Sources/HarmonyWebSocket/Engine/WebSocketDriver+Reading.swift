@@ -39,24 +39,17 @@ extension WebSocketDriver {
         link.driver.isPaused = true
     }
 
-    /// Reads on where reading has stopped, if somebody wants more by now. Returns whether it did.
-    func resumeReading() -> Bool {
-        guard let link else { return false }
-        let mayResume = state.withLock { state in
-            guard state.isStalled, state.wantsMore else { return false }
-            state.isStalled = false
-            return true
-        }
-        guard mayResume else { return false }
+    /// Reads on where reading has stopped.
+    func readOn() {
+        guard let link else { return }
         let pending = link.pending
         var start = link.pendingStart
         let isUsedUp = pending.withUnsafeBytes { consume($0, from: &start, link) }
         link.pendingStart = start
-        guard isUsedUp else { return true }
+        guard isUsedUp else { return }
         link.pending = []
         link.pendingStart = 0
         if link.hasStreamEnded { streamClosed(nil, link) } else { link.driver.isPaused = false }
-        return true
     }
 
     /// Takes the messages out of `bytes`; false when it has stopped because nobody wants more.
@@ -74,8 +67,9 @@ extension WebSocketDriver {
                 continue
             }
             guard let incoming else { return true }
-            take(incoming, link)
+            let hasTold = take(incoming, link)
             let wantsMore = state.withLock { state in
+                if hasTold { state.endTelling() }
                 let wantsMore = state.wantsMore
                 if !wantsMore { state.isStalled = true }
                 return wantsMore
@@ -84,9 +78,10 @@ extension WebSocketDriver {
         }
     }
 
-    private func take(_ incoming: MessageReader.Incoming, _ link: Link) {
+    /// Returns whether the listeners of `message` were told, which is still to be ended.
+    private func take(_ incoming: MessageReader.Incoming, _ link: Link) -> Bool {
         switch incoming {
-        case .message(let data): take(data)
+        case .message(let data): return take(data)
         case .ping(let payload):
             answer(payload, link)
             emit(.ping(payload))
@@ -94,19 +89,18 @@ extension WebSocketDriver {
         case .close(let code, let reason):
             perform(link.closing.receive(ClosingMachine.Frame(code: code, reason: reason)), link)
         }
+        return false
     }
 
-    private func take(_ data: WebSocketData) {
+    private func take(_ data: WebSocketData) -> Bool {
         switch state.withLock({ $0.take(data) }) {
-        case .tell(let listeners, let andDataEnd):
+        case .tell(let listeners):
             listeners.tell(.message(data))
-            state.withLock { state in
-                state.queue.end()
-                if andDataEnd { state.queue.emit(.dataEnd) }
-            }
+            return true
         case .wake(let waiter): waiter.resume()
         case .wait: break
         }
+        return false
     }
 
     /// A peer that asks and does not read the answers gets only the last (RFC 6455, section 5.5.3).

@@ -96,7 +96,7 @@ extension WebSocketDriver {
         _ body: @escaping @Sendable (Result<Void, WebSocketError>) -> Void
     ) {
         switch begin(message) {
-        case .begun(.sent, _): complete { body(.success(())) }
+        case .begun(.sent, _): completeSent(body)
         case .begun(.failed(let failure), let driver):
             complete { body(.failure(WebSocketDriver.sendError(failure, driver))) }
         case .begun(.queued(let ticket), let driver):

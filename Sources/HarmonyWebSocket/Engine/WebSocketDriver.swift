@@ -51,13 +51,33 @@ final class WebSocketDriver: LoopClient, Sendable {
     func turn() { service {} }
 
     private func settle() {
-        repeat {
-            takeMail()
-            state.withLock { $0.offerInboxToListeners() }
-            deliver()
-        } while resumeReading()
-        closeIfAbandoned()
-        setTimer()
+        var endsTelling = false
+        while true {
+            let (budget, mayRead) = (deliveryAllowance, link != nil)
+            let step = state.withLock { [endsTelling] state in
+                state.nextStep(endsTelling: endsTelling, budget: budget, mayRead: mayRead)
+            }
+            endsTelling = false
+            switch step {
+            case .call(let calls): for call in calls { call() }
+            case .tell(let delivery):
+                deliveryAllowance -= 1
+                delivery.perform()
+                endsTelling = true
+            case .hand(let delivery, let run):
+                run { [self] in
+                    delivery.perform()
+                    state.withLock { $0.queue.end() }
+                    loop.schedule(self)
+                }
+            case .read: readOn()
+            case .rest(let rest):
+                if rest.mustYield { loop.yieldTurn(self) }
+                // It closes, after everything that was sent.
+                if rest.isAbandoned { beginClosing(ClosingMachine.Frame(code: .goingAway)) }
+                return setTimer(rest.deadline)
+            }
+        }
     }
 
     func deadlineReached(now: Instant) {
@@ -78,8 +98,8 @@ final class WebSocketDriver: LoopClient, Sendable {
         }
     }
 
-    private func setTimer() {
-        var deadline = state.withLock { $0.readers.earliestDeadline }
+    private func setTimer(_ readersDeadline: Instant) {
+        var deadline = readersDeadline
         if let link {
             deadline = min(deadline, link.closeDeadline)
             if let heartbeat = link.heartbeat, link.closing.isOpen { deadline = min(deadline, heartbeat.deadline) }
@@ -111,15 +131,8 @@ final class WebSocketDriver: LoopClient, Sendable {
 
     /// Makes the calls that came from other threads. On the loop.
     func takeMail() {
-        while true {
-            let mail = state.withLock { state in
-                let mail = state.mail
-                if !mail.isEmpty { state.mail = [] }
-                state.mailedBytes = 0
-                return mail
-            }
-            if mail.isEmpty { return }
-            for call in mail { call() }
+        while let calls = state.withLock({ $0.takeMail() }) {
+            for call in calls { call() }
         }
     }
 
@@ -154,35 +167,16 @@ final class WebSocketDriver: LoopClient, Sendable {
         requestTurn()
     }
 
+    /// Queues the completion of a send that has succeeded. On the loop.
+    func completeSent(_ body: @escaping @Sendable (Result<Void, WebSocketError>) -> Void) {
+        state.withLock { $0.queue.appendSent(body) }
+        requestTurn()
+    }
+
     /// Returns when everything has been told that happened until now.
     func whenTold() async {
         let mustWait = state.withLock { !$0.queue.isIdle }
         if mustWait { _ = await Waiter.wait { waiter in complete { waiter.resume() } } }
-    }
-
-    /// Tells what is in the queue, as far as the turn's budget goes.
-    private func deliver() {
-        while true {
-            let (delivery, context): (EventQueue.Delivery?, DeliveryContext) = state.withLock { state in
-                if state.delivery.isLoop, deliveryAllowance == 0 { return (nil, .loop) }
-                return (state.queue.begin(), state.delivery)
-            }
-            guard let delivery else { break }
-            switch context {
-            case .loop:
-                deliveryAllowance -= 1
-                delivery.perform()
-                state.withLock { $0.queue.end() }
-            case .executor(let run):
-                run { [self] in
-                    delivery.perform()
-                    state.withLock { $0.queue.end() }
-                    loop.schedule(self)
-                }
-                return
-            }
-        }
-        if deliveryAllowance == 0, state.withLock({ $0.queue.count > 0 }) { loop.yieldTurn(self) }
     }
 
     // MARK: Listeners
@@ -212,14 +206,5 @@ final class WebSocketDriver: LoopClient, Sendable {
     func handleReleased() {
         state.withLock { $0.hasHandle = false }
         requestTurn()
-    }
-
-    /// Nobody listens, nobody waits, and nobody has the object: it closes, after everything that was sent.
-    private func closeIfAbandoned() {
-        let isAbandoned = state.withLock { state in
-            !state.hasHandle && state.queue.listeners.isEmpty && state.readers.isEmpty && state.queue.isIdle
-                && state.readyState == .open && !state.isClosedByUs
-        }
-        if isAbandoned { beginClosing(ClosingMachine.Frame(code: .goingAway)) }
     }
 }

@@ -48,6 +48,12 @@ extension WebSocketEndpoint {
         _ data: WebSocketData, timeout: Duration? = nil,
         completion: @escaping @Sendable (Result<Void, WebSocketError>) -> Void
     ) {
+        if driver.loop.isCurrent {
+            return driver.service {
+                driver.takeMail()
+                driver.send(OutgoingMessage(data), timeout: timeout, completion)
+            }
+        }
         driver.post(bytes: data.bytes.count) { [driver] in
             driver.send(OutgoingMessage(data), timeout: timeout, completion)
         }

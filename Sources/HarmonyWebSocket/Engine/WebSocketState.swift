@@ -60,8 +60,8 @@ struct WebSocketState: Sendable {
 
     /// What becomes of a message that came.
     enum Taking {
-        /// The listeners are told at once.
-        case tell([EventQueue.Listener], andDataEnd: Bool)
+        /// The listeners are told at once, and then `endTelling` is called.
+        case tell([EventQueue.Listener])
         /// It waits; this reader is told.
         case wake(Waiter)
         case wait
@@ -72,7 +72,7 @@ struct WebSocketState: Sendable {
         guard readyState == .open else { return .wait }
         if hasMessageListener, readers.isEmpty, inbox == nil {
             if queue.isIdle, delivery.isLoop, !isPaused {
-                return .tell(queue.beginTelling(.message), andDataEnd: queue.hasListener(.dataEnd))
+                return .tell(queue.beginTelling(.message))
             }
             queueMessage(data)
             return .wait
@@ -81,6 +81,12 @@ struct WebSocketState: Sendable {
         guard let reader = readers.popFirst() else { return .wait }
         isInboxPromised = true
         return .wake(reader.waiter)
+    }
+
+    /// The listeners were told of a message.
+    mutating func endTelling() {
+        queue.end()
+        queue.emit(.dataEnd)
     }
 
     /// A message that nobody took goes to the listeners who came meanwhile.
