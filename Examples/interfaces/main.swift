@@ -11,11 +11,12 @@ let arguments = Arguments(
         """)
 
 do {
+    // Before the first line: who reads it may send a signal.
+    let stop = arguments.has("--watch") ? StopRequest(endOfInput: true) : nil
     let interfaces = try NetworkInterface.all()
     for line in table(interfaces) { say(line) }
-    if arguments.has("--watch") {
+    if let stop {
         // The loop runs on this thread, which sleeps while nothing changes.
-        let stop = StopRequest(endOfInput: true)
         let group = SocketEventLoopGroup(count: 1)
         let loop = group.loops[0]
         loop.run {

@@ -48,8 +48,13 @@ extension WebSocketDriver {
 
     /// Does what the closing handshake asks for.
     func perform(_ action: ClosingMachine.Action, _ link: Link) {
+        if case .nothing = action { return }
+        // Before the frame is out: who sees it finds us closing.
+        let isStalled = state.withLock { state in
+            if state.readyState == .open { state.readyState = .closing }
+            return state.isStalled
+        }
         switch action {
-        case .nothing: return
         case .send(let frame), .sendAndAwaitEnd(let frame):
             sendControl(.close, frame.payload, link)
             link.closeDeadline = Instant.now.advanced(by: link.closeTimeout)
@@ -57,13 +62,9 @@ extension WebSocketDriver {
             sendControl(.close, frame.payload, link)
             link.driver.end(.flush)
         case .end: link.driver.end(.flush)
-        case .awaitEnd: break
+        case .nothing, .awaitEnd: break
         // What is queued has had its time.
         case .giveUp: link.driver.end(link.driver.bufferedAmount == 0 ? .flush : .reset)
-        }
-        let isStalled = state.withLock { state in
-            if state.readyState == .open { state.readyState = .closing }
-            return state.isStalled
         }
         // The peer's close frame is wanted, also where nothing was read yet.
         if !isStalled { link.driver.isPaused = false }
