@@ -54,7 +54,9 @@ struct UpgradeTests {
         try await log.wait(for: "message:hello")
         await connection.close()
         try await log.wait(for: "close")
-        #expect(log.events == ["plain close", "connect", "message:hello", "close"])
+        // Of two sockets, neither need wait for the other.
+        #expect(log.events.filter { $0 != "plain close" } == ["connect", "message:hello", "close"])
+        #expect(log.events.count == 4)
         await pair.close()
     }
 

@@ -76,12 +76,14 @@ extension StreamDriver {
         } ended: { [self] outcome in
             connectingEnded(outcome, cipher, began: began, deadline: deadline)
         }
-        self.connector = connector
+        withState { $0.rare.connector = connector }
         // What bind() made serves the first attempt. Another thread may be setting options on it just now; then the
         // attempt begins when that gives it back.
         let isInUse = withState { $0.descriptor.withhold() }
         if !isInUse { connector.start() }
     }
+
+    func takeConnector() -> Connector? { withState { $0.rareIfAny?.connector.take() } }
 
     /// Gives back a number that was lent for an option or a question.
     func giveBack() {
@@ -91,7 +93,7 @@ extension StreamDriver {
         }
         guard isReturned else { return }
         loop.execute { [self] in
-            if let connector { connector.start() } else { surrender() }
+            if let connector = withState({ $0.rareIfAny?.connector }) { connector.start() } else { surrender() }
         }
     }
 
@@ -112,7 +114,7 @@ extension StreamDriver {
     private func connectingEnded(
         _ outcome: Connector.Outcome, _ cipher: (any StreamCipher)?, began: Instant, deadline: Instant
     ) {
-        connector = nil
+        _ = takeConnector()
         switch outcome {
         case .success(let (connected, peer)):
             if let cipher {

@@ -28,7 +28,6 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     // Neither local nor secure: what goes through it is recv(2) and send(2). Set before the socket is open, and not changed
     // again; among these, because it fits in, and each message touches them.
     @exclusivity(unchecked) nonisolated(unsafe) private(set) var isPlain: Bool
-    nonisolated(unsafe) var connector: Connector?
     /// The peer's address. Computed: other modules' reads of a stored property are checked for exclusive access.
     package var peer: SocketAddress { fixedPeer }
     // Set before the socket is open, and not changed again.
@@ -303,8 +302,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     }
 
     private func release(_ number: Int32?, isAbortive: Bool) {
-        connector?.cancel()
-        connector = nil
+        takeConnector()?.cancel()
         security?.cancel()
         if isAbortive, let number { _ = OptionCalls.makeCloseAbortive(number) }
         if let token { loop.deregister(number, token) }

@@ -20,6 +20,8 @@ extension StreamState {
         /// The family of the address that bind() gave.
         var boundFamily: SocketAddress.Family?
         var connecting: Waiter?
+        /// Makes the connection. On the loop only, like all that it calls.
+        var connector: Connector?
         /// Names the connect under way for its cancellation.
         var connectTicket: Ticket?
         /// Options were set while an attempt to connect had its descriptor already.

@@ -23,18 +23,7 @@ struct StreamState: ~Copyable {
     /// There may be a deadline to watch for.
     var mayExpire = false
     var descriptor = SharedDescriptor()
-    var shared = StreamSettings.Shared.standard
-    var outbox = Outbox()
-    var write = WriteMachine()
-    /// What was read ahead, and the framing: of whoever has the turn to read.
-    var ahead: ReadAhead?
-    var framer: Framer?
-    var counts = StreamCounts()
-    var readers = WaiterQueue<Reader>()
-    private var lastTicket: UInt64 = 0
-
-    var rareIfAny: Rare?
-
+    // Rarely asked, but there is a gap for them.
     /// The next use of the socket starts watching it.
     var isWatchedWhenUsed = false
     /// The descriptor is closed so that the peer sees a reset.
@@ -46,6 +35,16 @@ struct StreamState: ~Copyable {
     var isServingCancelled = false
     private var hasEmittedEnd = false
     private var hasEmittedClose = false
+    var shared = StreamSettings.Shared.standard
+    var outbox = Outbox()
+    var write = WriteMachine()
+    /// What was read ahead, and the framing: of whoever has the turn to read.
+    var ahead: ReadAhead?
+    var framer: Framer?
+    var counts = StreamCounts()
+    var readers = WaiterQueue<Reader>()
+    private var lastTicket: UInt64 = 0
+    var rareIfAny: Rare?
 
     private static let servedInARowLimit: UInt8 = 32
 

@@ -110,7 +110,8 @@ package struct WriteMachine: Sendable {
     package var tellsEnd = false
     /// There was no room for that.
     private var isEndDelayed = false
-    private var shortBegunCount: Int32 = 0
+    // A record's plaintext at most.
+    private var shortBegunCount: UInt16 = 0
     /// Bytes that wait for the kernel.
     package private(set) var queuedBytes = 0
     private var queue: [Chunk] = []
@@ -124,7 +125,7 @@ package struct WriteMachine: Sendable {
     /// How many bytes at the head of the queue have begun to go out, as part of a record, though they do not count as sent.
     package private(set) var begunCount: Int {
         get { Int(shortBegunCount) }
-        set { shortBegunCount = Int32(clamping: newValue) }
+        set { shortBegunCount = UInt16(clamping: newValue) }
     }
 
     /// Where the queue begins: before that are places of what has gone.

@@ -3,10 +3,10 @@
 /// Each event moves the tick. A call that met "would block" clears readiness only if the tick is the one that it
 /// started with; otherwise an event that came between the call and the clearing would be lost, and the socket hang.
 package struct Readiness: Sendable, Hashable {
-    /// Whether a call is worth trying.
-    package private(set) var isReady: Bool
     /// Counts events.
     package private(set) var tick: UInt32 = 0
+    /// Whether a call is worth trying.
+    package private(set) var isReady: Bool
 
     package init(isReady: Bool) { self.isReady = isReady }
 
