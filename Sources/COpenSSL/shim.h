@@ -72,6 +72,10 @@ static inline void copenssl_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); 
 
 // MARK: Stacks of certificates
 
+static inline int copenssl_count_of_store(const X509_STORE *store) {
+    return sk_X509_OBJECT_num(X509_STORE_get0_objects(store));
+}
+
 static inline int copenssl_count(const STACK_OF(X509) *stack) { return stack ? sk_X509_num(stack) : 0; }
 static inline X509 *copenssl_get(const STACK_OF(X509) *stack, int index) { return sk_X509_value(stack, index); }
 static inline STACK_OF(X509) *copenssl_make_stack(void) { return sk_X509_new_null(); }

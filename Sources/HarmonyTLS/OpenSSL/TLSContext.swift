@@ -172,7 +172,7 @@ final class TLSContext: @unchecked Sendable {
     private static func setTrust(_ pointer: OpaquePointer, _ options: TLSSecureOptions, _ role: Role) throws(Failure) {
         if role == .server, options.clientAuthentication == .none { return }
         guard let sources = options.ca else {
-            guard SSL_CTX_set_default_verify_paths(pointer) == 1 else {
+            guard SystemTrust.use(in: pointer) else {
                 throw failure("the system's certificates cannot be read", OpenSSLError.take(), "ca")
             }
             return

@@ -112,6 +112,27 @@ struct TLSSecureOptionsTests {
         #expect(error.message.contains(row.problem), "\(error.message)")
     }
 
+    @Test("Each argument of the initialiser is the field of its name")
+    func initialiser_setsFields() {
+        func changed(_ change: (inout TLSSecureOptions) -> Void) -> TLSSecureOptions {
+            var options = TLSSecureOptions()
+            change(&options)
+            return options
+        }
+        let identity = TLSIdentity(cert: ["b.pem"], key: "b.key")
+        #expect(TLSSecureOptions(protocols: [.tls13]) == changed { $0.protocols = [.tls13] })
+        #expect(
+            TLSSecureOptions(minVersion: .tls12, maxVersion: .tls13)
+                == changed {
+                    $0.minVersion = .tls12
+                    $0.maxVersion = .tls13
+                })
+        #expect(TLSSecureOptions(useRemoteCipherPrefer: true) == changed { $0.useRemoteCipherPrefer = true })
+        #expect(
+            TLSSecureOptions(clientAuthentication: .required) == changed { $0.isBidirectionalAuthentication = true })
+        #expect(TLSSecureOptions(identities: [identity]) == changed { $0.identities = [identity] })
+    }
+
     @Test("The password opens the key; certificates and keys may be files")
     func files_andPasswords_work() async throws {
         let all = Certificates.shared

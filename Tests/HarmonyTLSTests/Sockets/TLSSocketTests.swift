@@ -12,6 +12,7 @@ struct TLSSocketTests {
         try await pair.connection.send("and back")
         #expect(try await pair.client.receive()?.text == "and back")
         #expect(try await pair.client.getProtocol() == "TLSv1.3")
+        #expect(try await pair.client.getRemoteCertificate().encodingFormat == .der)
         #expect(pair.connection.negotiatedProtocol == .tls13)
         #expect(try await pair.client.getCipherSuite() == pair.connection.getCipherSuite())
         #expect(pair.client.remoteCertificates.first?.names == ["localhost", "127.0.0.1", "0:0:0:0:0:0:0:1"])
