@@ -177,7 +177,8 @@ struct HostilePeerTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             // Every byte; of a sanitizer, which makes all of it slow, every seventh.
             let isSlow = ProcessFacts.isThreadSanitized || ProcessFacts.isAddressSanitized
-            for limit in stride(from: 0, to: whole.count, by: isSlow ? 7 : 1) {
+            // The length of a signature differs by some bytes from handshake to handshake, and with it where the end is.
+            for limit in stride(from: 0, to: whole.count - 8, by: isSlow ? 7 : 1) {
                 group.addTask {
                     let result = try await CutConnection.run(cutAfter: limit)
                     let error = try #require(result.error, "cut after \(limit) of \(whole.count) bytes")
