@@ -113,9 +113,10 @@ extension StreamDriver {
             case outcome(SendOutcome)
         }
         let size = source.count
-        if !isPlain, let failure = refusal(of: source, size) { return .failed(failure) }
         let admission: Admission = withState { state in
             if let failure = state.refusalOfSending() { return .outcome(.failed(failure)) }
+            // In here, behind the check that it is open: until then `isPlain` may change.
+            if !isPlain, let failure = refusal(of: source, size) { return .outcome(.failed(failure)) }
             if let framer = state.framer, !isFramed { return .frame(framer) }
             if size == 0 {
                 if let completion { state.outbox.append(.sent(completion)) }
