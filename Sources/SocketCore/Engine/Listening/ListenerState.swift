@@ -124,6 +124,14 @@ struct ListenerState: ~Copyable {
         return .release(descriptor.number, takers.removeAll { _ in true }.map(\.waiter), unclaimed)
     }
 
+    /// A connection is about to be made secure. False when the listener has been closed since it was accepted: then nobody
+    /// would ever take it.
+    mutating func beginHandshake(of connection: StreamDriver) -> Bool {
+        if isReleased { return false }
+        handshakes[ObjectIdentifier(connection)] = connection
+        return true
+    }
+
     /// A handshake has ended. Returns whether its connection is wanted.
     mutating func endHandshake(of connection: StreamDriver, isSecure: Bool) -> Bool {
         // Gone from the table: the listener has been closed meanwhile.

@@ -37,10 +37,10 @@ extension ListenerDriver {
             [self] connection, failure in handshakeEnded(connection, failure)
         }
         if let observed { connection.tellAccepted(by: observed.number, descriptor.number) }
-        state.withLock { $0.handshakes[ObjectIdentifier(connection)] = connection }
+        let isWanted = state.withLock { $0.beginHandshake(of: connection) }
         let isLate = note(connection)
         connection.beginSecuring(descriptor, through: cipher, .after(security.timeout))
-        if isLate { connection.end(.reset) }
+        if isLate || !isWanted { connection.end(.reset) }
     }
 
     private func handshakeEnded(_ connection: StreamDriver, _ failure: Failure?) {

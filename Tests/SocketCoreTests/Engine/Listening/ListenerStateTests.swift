@@ -30,6 +30,10 @@ import Testing
         var mustTurn: Bool { state.mustTurn }
         func add(_ connection: StreamDriver) -> Bool { state.add(connection) }
         func remove(_ connection: StreamDriver) -> Bool { state.remove(connection) }
+        func begin(_ connection: StreamDriver) -> Bool { state.beginHandshake(of: connection) }
+        func end(_ connection: StreamDriver, isSecure: Bool) -> Bool {
+            state.endHandshake(of: connection, isSecure: isSecure)
+        }
         func lend() -> Int32? { state.descriptor.lend() }
         func withhold() -> Bool { state.descriptor.withhold() }
         func finish(_ turn: AcceptMachine.Turn, _ outcome: AcceptMachine.Outcome, _ error: SystemError? = nil) -> Bool {
@@ -272,6 +276,43 @@ import Testing
         #expect(subject.step() == "handOver")
         #expect(subject.remove(connection))
         #expect(subject.state.connections.isEmpty)
+    }
+
+    // MARK: Handshakes
+
+    @Test func connection_thatIsSecure_goesToWhoeverWaits() throws {
+        let subject = try Subject()
+        subject.addTaker()
+        #expect(subject.begin(connection))
+        #expect(subject.step() == "nothing")
+        #expect(subject.end(connection, isSecure: true))
+        #expect(subject.step() == "handOver")
+        #expect(subject.state.handshakes.isEmpty)
+    }
+
+    @Test func connection_thatDoesNotBecomeSecure_goesToNobody() throws {
+        let subject = try Subject()
+        subject.addTaker()
+        #expect(subject.begin(connection))
+        #expect(!subject.end(connection, isSecure: false))
+        #expect(subject.step() == "nothing")
+    }
+
+    /// It may have been accepted by another thread just before the close: nobody would ever take it.
+    @Test(arguments: ["in its handshake", "secure", "just accepted"])
+    func connection_whenTheListenerCloses_isLeftToNobody(_ stage: String) throws {
+        let subject = try Subject()
+        if stage != "just accepted" { #expect(subject.begin(connection)) }
+        if stage == "secure" { #expect(subject.end(connection, isSecure: true)) }
+        subject.state.phase = .closing
+        guard case .release(_, _, let unclaimed) = subject.state.step(mayAccept: true) else {
+            Issue.record("not released")
+            return
+        }
+        #expect(unclaimed == (stage == "just accepted" ? [] : [connection]))
+        #expect(!subject.begin(connection))
+        #expect(!subject.end(connection, isSecure: true))
+        #expect(subject.step() == "nothing")
     }
 
     // MARK: Shutting down
