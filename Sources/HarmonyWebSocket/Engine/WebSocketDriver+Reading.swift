@@ -26,6 +26,10 @@ extension WebSocketDriver {
             guard case .bytes(let borrowed) = event else { return }
             service { received(borrowed.bytes, link) }
         }
+        if link.driver.snapshot.isClosed {
+            // It has told its end already, between the last byte of the handshake and now. Told behind what opens us.
+            loop.execute { [self] in service { streamClosed(link.driver.lastError, link) } }
+        }
         requestTurn()
     }
 

@@ -48,6 +48,19 @@ import Testing
         await host.stop()
     }
 
+    /// A peer may break the connection between the last byte of the handshake and what follows from it.
+    @Test func aStream_thatHasEndedBeforeItIsUsed_endsTheWebSocket() async throws {
+        let pair = try await makeTCPPair()
+        await pair.connection.reset()
+        let driver = WebSocketDriver(isServer: true, loop: pair.connection.stream.driver.loop, group: nil)
+        let info = WebSocketOpenInfo(
+            status: 101, message: "", protocol: "", extensions: "", headers: WebSocketHeaders())
+        driver.post { driver.accept(pair.connection, "/", info, Host.config, nil) }
+        try await eventually("it has ended") { driver.state.withLock { $0.readyState } == .closed }
+        #expect(driver.state.withLock { $0.closeInfo?.code } == .abnormalClosure)
+        await pair.close()
+    }
+
     @Test func close_withoutACode_sendsNone() async throws {
         let (peer, client) = try await RawPeer.server()
         async let closing: Void = client.close(code: nil)
