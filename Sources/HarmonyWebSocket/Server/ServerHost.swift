@@ -31,7 +31,12 @@ final class ServerHost: LoopClient, Sendable {
     /// A connection, with the listeners that the server itself has there: they keep nobody alive.
     struct Member: Sendable {
         let connection: WebSocketConnection
-        var listeners: [SocketListener]
+        /// Of its end.
+        let ending: SocketListener
+        /// Of its messages, while `messageReceive` has listeners.
+        var messages: SocketListener?
+        /// There is such a one, or it is about to be added.
+        var isHeard = false
     }
 
     struct State: Sendable {
@@ -76,7 +81,9 @@ final class ServerHost: LoopClient, Sendable {
             return heard
         }
         for listener in heard { listener.body(occurrence) }
-        if heard.contains(where: \.isOnce) { closeIfAbandoned() }
+        guard heard.contains(where: \.isOnce) else { return }
+        leaveMessagesIfUnheard()
+        closeIfAbandoned()
     }
 
     /// Runs something where listeners run, one at a time, in order.
@@ -133,7 +140,7 @@ final class ServerHost: LoopClient, Sendable {
         state.withLock { state in
             if state.isStopped { return false }
             state.connections[ObjectIdentifier(connection.driver)] = Member(
-                connection: connection, listeners: [listener])
+                connection: connection, ending: listener)
             return true
         }
     }
@@ -145,6 +152,12 @@ final class ServerHost: LoopClient, Sendable {
     /// Has the messages of a connection told by `messageReceive`.
     func listen(to connection: WebSocketConnection) {
         let driver = connection.driver
+        let isFirst = state.withLock { state in
+            guard state.connections[ObjectIdentifier(driver)]?.isHeard == false else { return false }
+            state.connections[ObjectIdentifier(driver)]?.isHeard = true
+            return true
+        }
+        guard isFirst else { return }
         if !(driver.loop === loop && state.withLock({ $0.delivery.isLoop })) {
             // Each delivery of the connection waits in the server's queue, and the next message waits for it.
             driver.state.withLock { $0.delivery = .executor { [self] work in run(work) } }
@@ -153,7 +166,25 @@ final class ServerHost: LoopClient, Sendable {
             guard let connection else { return }
             tellNow(.messageReceive(WebSocketMessage(clientConnection: connection, data: data)))
         }
-        state.withLock { $0.connections[ObjectIdentifier(driver)]?.listeners.append(listener) }
+        state.withLock { $0.connections[ObjectIdentifier(driver)]?.messages = listener }
+        leaveMessagesIfUnheard()
+    }
+
+    /// When `messageReceive` has no listeners any more, messages are for those who pull them, or listen at the connection.
+    func leaveMessagesIfUnheard() {
+        let left = state.withLock { state in
+            var left: [(connection: WebSocketConnection, listener: SocketListener)] = []
+            if state.listeners.contains(where: { $0.kind == .messageReceive }) { return left }
+            for (key, member) in state.connections {
+                // One that is about to be added is looked at again when it has been.
+                guard let listener = member.messages else { continue }
+                state.connections[key]?.messages = nil
+                state.connections[key]?.isHeard = false
+                left.append((member.connection, listener))
+            }
+            return left
+        }
+        for (connection, listener) in left { connection.off(listener) }
     }
 
     // MARK: Ending
@@ -177,7 +208,8 @@ final class ServerHost: LoopClient, Sendable {
         }
         below?.close { _ in }
         for member in members {
-            for listener in member.listeners { member.connection.off(listener) }
+            member.connection.off(member.ending)
+            if let messages = member.messages { member.connection.off(messages) }
         }
     }
 

@@ -110,6 +110,7 @@ extension ServerHost {
             return before
         }
         withExtendedLifetime(before) {}
+        leaveMessagesIfUnheard()
         closeIfAbandoned()
     }
 

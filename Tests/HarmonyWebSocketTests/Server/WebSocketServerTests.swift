@@ -231,6 +231,33 @@ import Testing
         await server.stop()
     }
 
+    @Test func messageReceive_takenAwayAndAddedAgain_isToldOnce_andBetweenThemMessagesAreForThoseWhoPull() async throws
+    {
+        let server = WebSocketServer()
+        let received = EventRecorder<String>()
+        server.on(.connect) { _ in }
+        server.once(.messageReceive) { received.record("once " + ($0.data.text ?? "")) }
+        try await server.start(Host.config)
+        let client = WebSocket()
+        try await client.connect("ws://\(try #require(server.localAddress))/")
+        try await client.send("a")
+        #expect(try await received.wait(count: 1) == ["once a"])
+        let connection = try #require(server.listAllConnections().first)
+        try await client.send("b")
+        #expect(try await connection.receive(timeout: .seconds(20))?.text == "b")
+        for name in ["first", "second"] {
+            let listener = server.on(.messageReceive) { received.record(name + " " + ($0.data.text ?? "")) }
+            try await client.send("c")
+            _ = try await received.wait(count: name == "first" ? 2 : 3)
+            server.off(listener)
+            try await client.send("d")
+            #expect(try await connection.receive(timeout: .seconds(20))?.text == "d")
+        }
+        #expect(received.events == ["once a", "first c", "second c"])
+        await client.close()
+        await server.stop()
+    }
+
     // MARK: Broadcast
 
     @Test func broadcast_reachesEverybody_howeverTheyCompress() async throws {
