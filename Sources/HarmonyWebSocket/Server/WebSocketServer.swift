@@ -56,18 +56,19 @@ public final class WebSocketServer: Sendable {
     }
 
     /// Serves the connections of a server of streams that listens already, of any kind, such as a `LocalSocketServer`, or a
-    /// `TLSSocketServer` for `wss://`. It is the WebSocket server's from here on. Address, port and number of connections of the `config` do not count.
+    /// `TLSSocketServer` for `wss://`. It is the WebSocket server's from here on. Address, port and number of connections of
+    /// the `config` do not count.
     ///
     /// ```swift
     /// let local = LocalSocketServer()
     /// try await local.listen("/run/editor.socket", removesStaleFile: true)
     /// let server = WebSocketServer()
-    /// try await server.start(on: local, WebSocketServerConfig(serverPort: 0))
+    /// try await server.start(on: local)
     /// ```
     ///
     /// - Throws: as `start`.
     public func start(
-        on server: some StreamServer, _ config: WebSocketServerConfig
+        on server: some StreamServer, _ config: WebSocketServerConfig = WebSocketServerConfig(serverPort: 0)
     ) async throws(WebSocketError) {
         try config.check()
         try await begin(server, config)
