@@ -209,17 +209,28 @@ public final class WebSocketServer: Sendable {
     private func serve<Server: StreamServer>(
         _ server: Server, _ handler: @escaping @Sendable (WebSocketConnection) async throws -> Void
     ) async throws(SocketError) {
-        try await server.serve { [host] stream in
-            guard let connection = await host.open(stream) else { return }
-            connection.driver.startReading()
-            do {
-                try await handler(connection)
-                await connection.close()
+        host.state.withLock { $0.isServingCancelled = false }
+        let result: Result<Void, SocketError> = await withTaskCancellationHandler {
+            do throws(SocketError) {
+                try await server.serve { [host] stream in
+                    guard let connection = await host.openAside(stream) else { return }
+                    host.beginServing(connection)
+                    do {
+                        try await handler(connection)
+                        await connection.close()
+                    } catch {
+                        host.report(error, of: connection)
+                        await connection.driver.close(ClosingMachine.Frame(code: .internalServerError))
+                    }
+                }
+                return .success(())
             } catch {
-                host.report(error, of: connection)
-                await connection.driver.close(ClosingMachine.Frame(code: .internalServerError))
+                return .failure(error)
             }
+        } onCancel: { [host] in
+            host.cancelServing()
         }
+        try result.get()
     }
 }
 

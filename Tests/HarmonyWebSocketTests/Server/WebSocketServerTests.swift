@@ -215,6 +215,28 @@ import Testing
         await server.stop()
     }
 
+    @Test func serve_cancelled_endsTheReceivesOfItsHandlers() async throws {
+        let server = WebSocketServer()
+        try await server.start(Host.config)
+        let ends = EventRecorder<WebSocketError.Kind?>()
+        let serving = Task {
+            try await server.serve { client in
+                try await client.send("welcome")
+                let waiting = await webSocketFailure { () async throws(WebSocketError) in try await client.receive() }
+                let next = await webSocketFailure { () async throws(WebSocketError) in try await client.receive() }
+                ends.record(waiting?.kind)
+                ends.record(next?.kind)
+            }
+        }
+        let client = WebSocket()
+        try await client.connect("ws://\(try #require(server.localAddress))/")
+        #expect(try await client.receive(timeout: .seconds(20))?.text == "welcome")
+        serving.cancel()
+        #expect(try await ends.wait(count: 2) == [.cancelled, .cancelled])
+        #expect(await serving.result.error?.kind == .cancelled)
+        await server.stop()
+    }
+
     @Test func messageReceive_onTheMainActor_isInOrder() async throws {
         let server = WebSocketServer()
         server.deliver(on: .mainActor)
