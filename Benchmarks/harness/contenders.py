@@ -37,15 +37,17 @@ class Contender:
     label: str  # what the tables show
     words: str = ""  # more of it, for a server of TCP
     tcp: Callable[[Programs, str], list[str]] | None = None  # given the mode
+    tls: Callable[[Programs, str], list[str]] | None = None  # as tcp
     udp: dict[str, Command] = field(default_factory=dict)  # a few words for the label, if there are several
     clients: dict[str, Command] = field(default_factory=dict)
     wakesWith: tuple[str, ...] = ("futex",)
 
-    def servers(self, mode: str) -> list[Program]:
-        if self.tcp is None:
+    def servers(self, mode: str, isSecure: bool = False) -> list[Program]:
+        server = self.tls if isSecure else self.tcp
+        if server is None:
             return []
         label = f"{self.label} {self.words}".strip()
-        return [Program(self.name, label, lambda programs: self.tcp(programs, mode), self.wakesWith)]
+        return [Program(self.name, label, lambda programs: server(programs, mode), self.wakesWith)]
 
     def datagram_servers(self) -> list[Program]:
         return self._several(self.udp)
@@ -69,6 +71,10 @@ FLOOR = Contender(
     "C",
     "epoll",
     tcp=lambda programs, mode: [programs.bench("epoll-echo-server"), *LISTEN, "--mode", mode],
+    tls=lambda programs, mode: [
+        *[programs.bench_of_tls("epoll-tls-server"), *LISTEN, "--mode", mode],
+        *programs.identity.options,
+    ],
     udp={
         ONE_CALL: lambda programs: [programs.bench("datagram-loop"), "echo"],
         BATCHES: lambda programs: [programs.bench("datagram-loop"), "echo", "--batch", "64"],
@@ -91,6 +97,10 @@ def ours(loops: int) -> list[Contender]:
             f"HarmonySocket {name}",
             words,
             tcp=lambda programs, mode: [programs.example("tcp-echo-server"), *options, "--mode", mode],
+            tls=lambda programs, mode: [
+                *[programs.example("tls-echo-server"), *options, "--mode", mode],
+                *programs.identity.options,
+            ],
             udp={"": lambda programs: [programs.example("udp-echo-server"), *options]},
             clients={
                 where: lambda programs, path=path: [programs.bench("hot-paths"), path] for where, path in clients.items()

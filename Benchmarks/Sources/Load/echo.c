@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 enum { CONNECT_WAVE = 128 };  // connections opened before their first echo: well below any server's backlog
 
@@ -32,8 +31,8 @@ static void send_issued(struct connection *connection) {
         await_sleeper();
     }
     while (connection->sent < end) {
-        ssize_t count = send(connection->descriptor, expected(connection, connection->sent),
-                             smaller(end - connection->sent, CHUNK), MSG_NOSIGNAL);
+        ssize_t count = transport->send(&connection->stream, expected(connection, connection->sent),
+                                        smaller(end - connection->sent, CHUNK));
         if (count < 0) {
             if (errno == EINTR) {
                 continue;
@@ -62,7 +61,7 @@ static void complete_messages(struct connection *connection, uint64_t time) {
 static void receive_replies(struct connection *connection) {
     static unsigned char buffer[CHUNK];
     for (;;) {
-        ssize_t count = recv(connection->descriptor, buffer, sizeof buffer, 0);
+        ssize_t count = transport->receive(&connection->stream, buffer, sizeof buffer);
         if (count < 0) {
             if (errno == EINTR) {
                 continue;
