@@ -26,6 +26,8 @@ let package = Package(
             name: "tls-load-generator", dependencies: ["Load"], cSettings: strict, linkerSettings: openSSL),
         // What those C programs share.
         .target(name: "Support", cSettings: strict),
+        // What masking a WebSocket's payload takes, with the library's own source.
+        .executableTarget(name: "mask"),
         // The hot paths of the library, one at a time: what the guard counts, and our side of the ping-pong.
         .executableTarget(
             name: "hot-paths",

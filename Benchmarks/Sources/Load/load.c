@@ -166,6 +166,7 @@ int run_load(const struct transport *chosen, int count, char *arguments[]) {
         {"warmup", OPTION_SECONDS, &options.warmup, 0, 60, "the same traffic before, unmeasured (0.5)"},
         {"gate", OPTION_FLAG, &options.gate, 0, 0, "stop before and after measuring; see the head of the source"},
         {"sleeper", OPTION_INTEGER, &options.sleeper, 1, 1e9, "of echoes: send only while the process of this number sleeps"},
+        {"websocket", OPTION_FLAG, &options.websocket, 0, 0, "of echo and idle: over WebSockets, in masked binary messages"},
     };
     size_t rules_count = 0;
     while (rules[rules_count].name != NULL) {

@@ -27,6 +27,7 @@ struct load_options {
     long messages;
     bool gate;
     long sleeper;
+    bool websocket;
 };
 extern struct load_options options;
 extern struct address target;

@@ -3,6 +3,7 @@
 #include "streams.h"
 
 #include "load.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +55,9 @@ void open_connection(long index, uint32_t events) {
     }
     connection->stream.descriptor = descriptor;
     transport->begin(&connection->stream, true);
+    if (options.websocket) {
+        shake_hands(&connection->stream);
+    }
     if (fcntl(descriptor, F_SETFL, O_NONBLOCK) < 0) {
         fail_errno("fcntl");
     }

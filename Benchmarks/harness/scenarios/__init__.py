@@ -8,6 +8,7 @@ from .clients import PingPong
 from .datagrams import DatagramEcho, OneWay
 from .idle import IdleMemory, IdleWakeups
 from .streams import Connect, Download, Echo, Handshakes, Resumptions, Upload
+from .websockets import IdleWebSockets, Masking, WebSocketEcho
 
 SCENARIOS: list[Scenario] = [
     Echo("echo-64", connections=64),
@@ -29,4 +30,8 @@ SCENARIOS: list[Scenario] = [
     Resumptions("tls-resumed", connections=16, isSecure=True),
     Echo("tls-echo", connections=64, isSecure=True),
     IdleMemory("tls-idle-memory", connections=4_000, isSecure=True),
+    WebSocketEcho("ws-echo-64", connections=100),
+    WebSocketEcho("ws-echo-64k", connections=100, size=64 * 1024),
+    IdleWebSockets("ws-idle-memory"),
+    Masking(),
 ]

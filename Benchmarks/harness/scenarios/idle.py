@@ -46,7 +46,9 @@ class IdleMemory:
             with bench.start(row) as target:
                 time.sleep(self.settle)
                 before, anonymous_before = counters.resident_bytes(target.pid)
-                with bench.load("idle", target, self.isSecure, connections=self.connections) as load:
+                with bench.load(
+                    "idle", target, self.isSecure, connections=self.connections, **dict.fromkeys(row.load, True)
+                ) as load:
                     load.wait_until_ready()
                     time.sleep(self.settle)
                     after, anonymous_after = counters.resident_bytes(target.pid)

@@ -35,7 +35,7 @@ class Served(Rounds):
     def prepare(self, bench: Bench, row: Program, **limits: object):
         options = {"connections": self.connections, "size": self.size, "depth": self.depth, "gate": True, **limits}
         with bench.start(row) as target, bench.load(
-            self.scenario, target, self.isSecure, **options, **self.options
+            self.scenario, target, self.isSecure, **options, **self.options, **dict.fromkeys(row.load, True)
         ) as load:
             load.wait_until_ready()
 
