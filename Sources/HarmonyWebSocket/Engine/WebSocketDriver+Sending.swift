@@ -142,20 +142,24 @@ extension WebSocketDriver {
         case .begun(.failed(let failure), let driver):
             complete { body(.failure(WebSocketDriver.sendError(failure, driver))) }
         case .begun(.queued(let ticket), let driver):
-            driver.awaitSend(ticket, timeout: timeout) { [self] driver, failure in
-                let result: Result<Void, WebSocketError> =
-                    failure.map { .failure(WebSocketDriver.sendError($0, driver)) } ?? .success(())
-                complete { body(result) }
-            }
+            driver.awaitSend(ticket, timeout: timeout, completion(body))
         case .held(let link): link.heldBack.append { [self] in send(message, timeout: timeout, body) }
         case .failed(let error): complete { body(.failure(error)) }
+        }
+    }
+
+    private func completion(_ body: @escaping @Sendable (Result<Void, WebSocketError>) -> Void) -> SendCompletion {
+        SendCompletion { [self] driver, failure in
+            let result: Result<Void, WebSocketError> =
+                failure.map { .failure(WebSocketDriver.sendError($0, driver)) } ?? .success(())
+            complete { body(result) }
         }
     }
 
     /// Sends a control frame, which is never compressed and never waits for a message in fragments.
     func sendControl(_ opcode: Opcode, _ payload: [UInt8], _ link: Link) {
         let frame = FrameWriter.frame(link.header(opcode, length: payload.count), payload)
-        link.driver.send(.taken(frame), timeout: nil) { _, _ in }
+        link.driver.send(.taken(frame), timeout: nil, SendCompletion { _, _ in })
     }
 
     /// Sends a ping. On the loop.
@@ -164,11 +168,7 @@ extension WebSocketDriver {
         case .failure(let error): complete { body(.failure(error)) }
         case .success(let link):
             let frame = FrameWriter.frame(link.header(.ping, length: payload.count), payload)
-            link.driver.send(.taken(frame), timeout: nil) { [self] driver, failure in
-                let result: Result<Void, WebSocketError> =
-                    failure.map { .failure(WebSocketDriver.sendError($0, driver)) } ?? .success(())
-                complete { body(result) }
-            }
+            link.driver.send(.taken(frame), timeout: nil, completion(body))
         }
     }
 }
