@@ -11,7 +11,7 @@ struct Target: Sendable {
 
 private let targets: [Target] = [
     .tlsServer, .tlsClient, .webSocketMessages, .webSocketHandshake, .webSocketCompression, .framings,
-    .certificates, .texts,
+    .certificates, .controlMessages, .texts,
 ]
 
 nonisolated(unsafe) private var target = targets[0]
