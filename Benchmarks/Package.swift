@@ -6,6 +6,8 @@ import PackageDescription
 
 let strict: [CSetting] = [.enableWarning("all"), .enableWarning("extra")]
 
+let openSSL: [LinkerSetting] = [.linkedLibrary("ssl"), .linkedLibrary("crypto")]
+
 let package = Package(
     name: "HarmonySocketBenchmarks",
     dependencies: [.package(name: "HarmonySocket", path: "..")],
@@ -14,10 +16,18 @@ let package = Package(
         .executableTarget(name: "epoll-echo-server", dependencies: ["Support"], cSettings: strict),
         .executableTarget(name: "blocking-client", dependencies: ["Support"], cSettings: strict),
         .executableTarget(name: "datagram-loop", dependencies: ["Support"], cSettings: strict),
-        // The other side of servers, in every scenario.
-        .executableTarget(name: "load-generator", dependencies: ["Support"], cSettings: strict),
+        // The other side of servers: the scenarios, and what runs them over TCP.
+        .target(name: "Load", dependencies: ["Support"], cSettings: strict),
+        .executableTarget(name: "load-generator", dependencies: ["Load"], cSettings: strict),
+        // The floor and the other side with TLS. Only these need the headers of OpenSSL 3 (Debian: libssl-dev).
+        .executableTarget(
+            name: "epoll-tls-server", dependencies: ["Support"], cSettings: strict, linkerSettings: openSSL),
+        .executableTarget(
+            name: "tls-load-generator", dependencies: ["Load"], cSettings: strict, linkerSettings: openSSL),
         // What those C programs share.
         .target(name: "Support", cSettings: strict),
+        // What masking a WebSocket's payload takes, with the library's own source.
+        .executableTarget(name: "mask"),
         // The hot paths of the library, one at a time: what the guard counts, and our side of the ping-pong.
         .executableTarget(
             name: "hot-paths",

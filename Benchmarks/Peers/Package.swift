@@ -16,9 +16,13 @@ let package = Package(
             name: "nio-peer",
             dependencies: [
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOWebSocket", package: "swift-nio"),
             ]),
         .executableTarget(
-            name: "flying-peer", dependencies: [.product(name: "FlyingSocks", package: "FlyingFox")]),
+            name: "flying-peer",
+            dependencies: [
+                .product(name: "FlyingSocks", package: "FlyingFox"), .product(name: "FlyingFox", package: "FlyingFox"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

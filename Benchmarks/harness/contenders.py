@@ -8,7 +8,9 @@ MESSAGES; it exchanges a tenth of them, prints `ready`, waits for a line on stan
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
@@ -29,6 +31,7 @@ class Program:
     label: str
     command: Command
     wakesWith: tuple[str, ...] = ("futex",)  # the calls that wake up another thread; an eventfd is written to
+    load: tuple[str, ...] = ()  # flags of the load generator, for what it speaks
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,24 @@ class Contender:
     label: str  # what the tables show
     words: str = ""  # more of it, for a server of TCP
     tcp: Callable[[Programs, str], list[str]] | None = None  # given the mode
+    tls: Callable[[Programs, str], list[str]] | None = None  # as tcp
+    websocket: Command | None = None  # echoes, without compression
     udp: dict[str, Command] = field(default_factory=dict)  # a few words for the label, if there are several
     clients: dict[str, Command] = field(default_factory=dict)
     wakesWith: tuple[str, ...] = ("futex",)
 
-    def servers(self, mode: str) -> list[Program]:
-        if self.tcp is None:
+    def servers(self, mode: str, isSecure: bool = False) -> list[Program]:
+        server = self.tls if isSecure else self.tcp
+        if server is None:
             return []
         label = f"{self.label} {self.words}".strip()
-        return [Program(self.name, label, lambda programs: self.tcp(programs, mode), self.wakesWith)]
+        return [Program(self.name, label, lambda programs: server(programs, mode), self.wakesWith)]
+
+    def websocket_servers(self) -> list[Program]:
+        if self.websocket is None:
+            return []
+        label = f"{self.label} {self.words}".strip()
+        return [Program(self.name, label, self.websocket, self.wakesWith, load=("websocket",))]
 
     def datagram_servers(self) -> list[Program]:
         return self._several(self.udp)
@@ -69,6 +81,10 @@ FLOOR = Contender(
     "C",
     "epoll",
     tcp=lambda programs, mode: [programs.bench("epoll-echo-server"), *LISTEN, "--mode", mode],
+    tls=lambda programs, mode: [
+        *[programs.bench_of_tls("epoll-tls-server"), *LISTEN, "--mode", mode],
+        *programs.identity.options,
+    ],
     udp={
         ONE_CALL: lambda programs: [programs.bench("datagram-loop"), "echo"],
         BATCHES: lambda programs: [programs.bench("datagram-loop"), "echo", "--batch", "64"],
@@ -91,6 +107,11 @@ def ours(loops: int) -> list[Contender]:
             f"HarmonySocket {name}",
             words,
             tcp=lambda programs, mode: [programs.example("tcp-echo-server"), *options, "--mode", mode],
+            tls=lambda programs, mode: [
+                *[programs.example("tls-echo-server"), *options, "--mode", mode],
+                *programs.identity.options,
+            ],
+            websocket=lambda programs: [programs.example("ws-echo-server"), *options, "--no-compression"],
             udp={"": lambda programs: [programs.example("udp-echo-server"), *options]},
             clients={
                 where: lambda programs, path=path: [programs.bench("hot-paths"), path] for where, path in clients.items()
@@ -108,11 +129,14 @@ def ours(loops: int) -> list[Contender]:
 # -- Others
 
 
-def _swift_peer(name: str, label: str, product: str, style: str, hasDatagrams: bool, hasClient: bool = True) -> Contender:
+def _swift_peer(
+    name: str, label: str, product: str, style: str, hasDatagrams: bool, hasClient: bool = True, hasWebSockets: bool = True
+) -> Contender:
     return Contender(
         name,
         label,
         tcp=lambda programs, mode: [programs.swift_peer(product), f"tcp-{style}", mode],
+        websocket=(lambda programs: [programs.swift_peer(product), f"ws-{style}"]) if hasWebSockets else None,
         udp={"": lambda programs: [programs.swift_peer(product), f"udp-{style}"]} if hasDatagrams else {},
         clients={"": lambda programs: [programs.swift_peer(product), f"client-{style}"]} if hasClient else {},
     )
@@ -148,11 +172,23 @@ def _tokio(programs: Programs) -> list[str]:
     return [programs.made("tokio", PEERS / "tokio", "cargo", command, folder / "release" / "tokio-peer")]
 
 
-def _plain(name: str, label: str, program: Callable[[Programs], list[str]]) -> Contender:
+def _node_websocket(programs: Programs) -> list[str]:
+    command = _node(programs)
+    # Where Debian's node-ws is, which a node from elsewhere does not look at.
+    modules = ["env", f"NODE_PATH={os.environ.get('NODE_PATH', '')}:/usr/share/nodejs"]
+    if subprocess.run([*modules, "node", "-e", 'require("ws")'], stderr=subprocess.DEVNULL).returncode != 0:
+        raise NotHere("node has no ws (Debian: node-ws)")
+    return [*modules, *command, "ws"]
+
+
+def _plain(
+    name: str, label: str, program: Callable[[Programs], list[str]], websocket: Command | None = None
+) -> Contender:
     return Contender(
         name,
         label,
         tcp=lambda programs, mode: [*program(programs), "tcp", mode],
+        websocket=websocket,
         udp={"": lambda programs: [*program(programs), "udp"]},
         clients={"": lambda programs: [*program(programs), "client"]},
     )
@@ -160,13 +196,13 @@ def _plain(name: str, label: str, program: Callable[[Programs], list[str]]) -> C
 
 OTHERS = [
     _swift_peer("nio", "SwiftNIO handlers", "nio-peer", "handlers", hasDatagrams=True),
-    _swift_peer("nio-async", "SwiftNIO NIOAsyncChannel", "nio-peer", "async", hasDatagrams=True),
+    _swift_peer("nio-async", "SwiftNIO NIOAsyncChannel", "nio-peer", "async", hasDatagrams=True, hasWebSockets=False),
     # A datagram cannot be answered with it on Linux: replying to the address it came from ends the process.
     _swift_peer("flying", "FlyingSocks", "flying-peer", "async", hasDatagrams=False),
     _plain("libuv", "libuv", _libuv),
     _plain("tokio", "tokio", _tokio),
     _plain("go", "Go", _go),
-    _plain("node", "Node", _node),
+    _plain("node", "Node", _node, _node_websocket),
 ]
 
 

@@ -6,7 +6,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from .errors import BenchmarkError, NotHere
@@ -25,6 +27,18 @@ class Programs:
     def bench(self, product: str) -> str:
         """A program of this package."""
         return self._swift(BENCHMARKS, product)
+
+    def bench_of_tls(self, product: str) -> str:
+        """A program of this package that needs OpenSSL."""
+        try:
+            return self._swift(BENCHMARKS, product)
+        except BenchmarkError as error:
+            raise NotHere(f"{error}; are the headers of OpenSSL 3 installed? (Debian: libssl-dev)") from None
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What the servers of TLS show."""
+        return Identity()
 
     def example(self, product: str) -> str:
         """A program of the library's package."""
@@ -63,6 +77,24 @@ class Programs:
         if not output.exists():
             raise NotHere("was not built")
         return str(output)
+
+
+class Identity:
+    """A certificate for localhost and its key, for as long as the run lasts. ECDSA, as most of the web."""
+
+    def __init__(self):
+        if shutil.which("openssl") is None:
+            raise NotHere("the program openssl is not installed")
+        self._folder = tempfile.TemporaryDirectory(prefix="benchmarks-")
+        self.certificate = Path(self._folder.name) / "certificate.pem"
+        self.key = Path(self._folder.name) / "key.pem"
+        command = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2"]
+        command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        run([*command, "-keyout", str(self.key), "-out", str(self.certificate)])
+
+    @property
+    def options(self) -> list[str]:
+        return ["--cert", str(self.certificate), "--key", str(self.key)]
 
 
 def run(command: list[str], folder: Path | None = None, isAnswered: bool = False) -> str:

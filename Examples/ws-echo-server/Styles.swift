@@ -7,15 +7,16 @@ func serveWithTasks(_ server: WebSocketServer) async throws {
     }
 }
 
-// Listeners. What a client does not read piles up here, so nothing more is taken from one that is behind.
+// Listeners: told of each thing that happens.
 func serveWithEvents(_ server: WebSocketServer) {
     server.on(.connect) { client in
         client.on(.message) { [weak client] message in
-            guard let client else { return }
-            client.send(message) { _ in }
-            if client.needsDrain { client.pause() }
+            guard let client, !client.write(message) else { return }
+            // The client sends and does not read. So neither do we: what it sends waits on its side of the network. When it
+            // has read, we go on.
+            client.pause()
+            client.once(.drain) { [weak client] in client?.resume() }
         }
-        client.on(.drain) { [weak client] in client?.resume() }
     }
 }
 

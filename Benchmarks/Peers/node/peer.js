@@ -2,6 +2,7 @@
 //
 //   peer.js tcp echo|discard|chargen
 //   peer.js udp
+//   peer.js ws
 //   peer.js client HOST PORT MESSAGES
 "use strict";
 
@@ -54,6 +55,17 @@ function serveDatagrams() {
   socket.bind(0, "127.0.0.1", () => console.log(`listening on 127.0.0.1:${socket.address().port}`));
 }
 
+// The package ws, which Debian calls node-ws. Its addons are not there, as they are not for most who install it.
+function serveWebSockets() {
+  const { WebSocketServer } = require("ws");
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, backlog: 4096, perMessageDeflate: false });
+  server.on("connection", (socket) => {
+    socket.on("error", () => socket.terminate());
+    socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+  });
+  server.on("listening", () => console.log(`listening on 127.0.0.1:${server.address().port}`));
+}
+
 function play(host, port, messages) {
   const message = Buffer.alloc(64, 0x2a);
   let left = Math.floor(messages / 10);
@@ -84,6 +96,7 @@ function play(host, port, messages) {
 const [role, ...words] = process.argv.slice(2);
 if (role === "tcp" && words[0] in handlers) serve(words[0]);
 else if (role === "udp") serveDatagrams();
+else if (role === "ws") serveWebSockets();
 else if (role === "client") play(words[0], Number(words[1]), Number(words[2]));
 else {
   console.error("peer.js: see the head of its source");

@@ -14,8 +14,6 @@
 #include "support.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +23,6 @@
 #include <unistd.h>
 
 enum {
-    BACKLOG = 4096,
     ACCEPT_BURST = 64,       // connections accepted in one turn, so that a rush of them does not starve the others
     EVENTS_PER_TURN = 1024,  // more events a turn, fewer turns
     READ_SIZE = 64 * 1024,
@@ -233,23 +230,6 @@ static _Noreturn void run(int poller, int listener) {
 }
 
 // MARK: Start
-
-static int open_listener(const struct address *address) {
-    int listener = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0) {
-        fail_errno("socket");
-    }
-    // On Linux accepted connections inherit no-delay from their listener: one call instead of one each.
-    const int on = 1;
-    if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) {
-        fail_errno("setsockopt");
-    }
-    if (bind(listener, (const struct sockaddr *)&address->storage, address->length) < 0 || listen(listener, BACKLOG) < 0) {
-        fail_errno("cannot listen");
-    }
-    return listener;
-}
 
 int main(int count, char *arguments[]) {
     const char *host = "127.0.0.1", *name = "echo";

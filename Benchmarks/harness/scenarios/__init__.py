@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from .bench import Bench, Scenario
+from .bench import Bench, Scenario, load_generator
 from .calls import SystemCalls
 from .clients import PingPong
 from .datagrams import DatagramEcho, OneWay
 from .idle import IdleMemory, IdleWakeups
-from .streams import Connect, Download, Echo, Upload
+from .streams import Connect, Download, Echo, Handshakes, Resumptions, Upload
+from .websockets import IdleWebSockets, Masking, WebSocketEcho
 
 SCENARIOS: list[Scenario] = [
     Echo("echo-64", connections=64),
@@ -23,4 +24,14 @@ SCENARIOS: list[Scenario] = [
     DatagramEcho("udp-echo", connections=16, depth=8),
     OneWay(),
     PingPong("ping-pong"),
+    Upload("tls-upload", connections=4, size=64 * 1024, isSecure=True),
+    Download("tls-download", connections=4, isSecure=True),
+    Handshakes("tls-handshakes", connections=16, isSecure=True),
+    Resumptions("tls-resumed", connections=16, isSecure=True),
+    Echo("tls-echo", connections=64, isSecure=True),
+    IdleMemory("tls-idle-memory", connections=4_000, isSecure=True),
+    WebSocketEcho("ws-echo-64", connections=100),
+    WebSocketEcho("ws-echo-64k", connections=100, size=64 * 1024),
+    IdleWebSockets("ws-idle-memory"),
+    Masking(),
 ]

@@ -34,8 +34,9 @@ class Bench:
     def start(self, server: Program, cores: set[int] | None = None) -> RunningServer:
         return RunningServer(server.command(self.programs), cores or self.server_cores)
 
-    def load(self, scenario: str, server: RunningServer, **options: object) -> Load:
-        return Load(self.programs.bench("load-generator"), self.load_cores, scenario, server, **options)
+    def load(self, scenario: str, server: RunningServer, isSecure: bool = False, **options: object) -> Load:
+        program = load_generator(self.programs, isSecure)
+        return Load(program, self.load_cores, scenario, server, **options)
 
     def each(self, scenario: str, rows: list[Program], report: Report, measure: Callable[[Program], str]) -> None:
         """Measures one after the other; what fails is reported and does not stop the others."""
@@ -47,9 +48,18 @@ class Bench:
                 report.failures[row.label] = str(error)
 
 
+def load_generator(programs: Programs, isSecure: bool) -> str:
+    return programs.bench_of_tls("tls-load-generator") if isSecure else programs.bench("load-generator")
+
+
 class Scenario(Protocol):
     @property
     def name(self) -> str: ...
+
+    @property
+    def isSecure(self) -> bool:
+        """Whether it is one of TLS."""
+        ...
 
     @property
     def summary(self) -> str: ...

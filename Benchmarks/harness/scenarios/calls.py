@@ -20,6 +20,7 @@ class SystemCalls:
 
     name: str = "system-calls"
     connections: int = 64
+    isSecure = False
 
     @property
     def summary(self) -> str:

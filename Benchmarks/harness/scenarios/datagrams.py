@@ -38,6 +38,7 @@ class OneWay:
 
     name: str = "udp-stream"
     size: int = 1200
+    isSecure = False
 
     @property
     def summary(self) -> str:

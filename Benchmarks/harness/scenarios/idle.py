@@ -20,14 +20,16 @@ class IdleMemory:
 
     name: str = "idle-memory"
     connections: int = 10_000
+    isSecure: bool = False
     settle: float = 0.5
 
     @property
     def summary(self) -> str:
-        return f"memory of {self.connections:,} idle connections that echoed once"
+        kind = "idle TLS connections" if self.isSecure else "idle connections"
+        return f"memory of {self.connections:,} {kind} that echoed once"
 
     def programs(self, contender: Contender) -> list[Program]:
-        return contender.servers("echo")
+        return contender.servers("echo", self.isSecure)
 
     def run(self, bench: Bench, rows: list[Program]) -> Report:
         report = Report(
@@ -44,7 +46,9 @@ class IdleMemory:
             with bench.start(row) as target:
                 time.sleep(self.settle)
                 before, anonymous_before = counters.resident_bytes(target.pid)
-                with bench.load("idle", target, connections=self.connections) as load:
+                with bench.load(
+                    "idle", target, self.isSecure, connections=self.connections, **dict.fromkeys(row.load, True)
+                ) as load:
                     load.wait_until_ready()
                     time.sleep(self.settle)
                     after, anonymous_after = counters.resident_bytes(target.pid)
@@ -74,6 +78,7 @@ class IdleWakeups:
 
     name: str = "idle-wakeups"
     settle: float = 2
+    isSecure = False
 
     summary = "wake-ups of a fresh server that nobody talks to"
 

@@ -43,6 +43,7 @@ class Rounds:
 
     name: str
     unit = MICROSECONDS
+    isSecure = False
 
     @property
     def summary(self) -> str:

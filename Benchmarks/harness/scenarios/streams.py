@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..contenders import Contender, Program
 from .bench import Bench
@@ -17,17 +18,24 @@ class Served(Rounds):
     connections: int
     size: int = 64
     depth: int = 1
+    isSecure: bool = False
 
     scenario = "echo"  # of the load generator
     mode = "echo"  # of the server
+    options: ClassVar[dict[str, object]] = {}  # more of them, of the load generator
+
+    @property
+    def over(self) -> str:
+        return "TLS 1.3, AES-128-GCM: " if self.isSecure else ""
 
     def programs(self, contender: Contender) -> list[Program]:
-        return contender.servers(self.mode)
+        return contender.servers(self.mode, self.isSecure)
 
     @contextmanager
     def prepare(self, bench: Bench, row: Program, **limits: object):
+        options = {"connections": self.connections, "size": self.size, "depth": self.depth, "gate": True, **limits}
         with bench.start(row) as target, bench.load(
-            self.scenario, target, connections=self.connections, size=self.size, depth=self.depth, gate=True, **limits
+            self.scenario, target, self.isSecure, **options, **self.options, **dict.fromkeys(row.load, True)
         ) as load:
             load.wait_until_ready()
 
@@ -43,7 +51,7 @@ class Echo(Served):
     @property
     def summary(self) -> str:
         depth = f", {self.depth} messages under way on each" if self.depth > 1 else ""
-        return f"echo of {self.size:,} bytes over {self.connections:,} connections{depth}"
+        return f"{self.over}echo of {self.size:,} bytes over {self.connections:,} connections{depth}"
 
 
 class Connect(Served):
@@ -53,6 +61,22 @@ class Connect(Served):
     @property
     def summary(self) -> str:
         return f"connect, echo of {self.size} bytes, close; {self.connections} connections at a time"
+
+
+class Handshakes(Connect):
+    """Of TLS."""
+
+    @property
+    def summary(self) -> str:
+        return f"{self.over}connect, full handshake, echo of {self.size} bytes, close; {self.connections} at a time"
+
+
+class Resumptions(Handshakes):
+    options = {"resume": True}
+
+    @property
+    def summary(self) -> str:
+        return f"{self.over}the same with handshakes that resume a session"
 
 
 MESSAGE_OF_BULK = 64 * 1024
@@ -73,7 +97,7 @@ class Upload(Bulk):
 
     @property
     def summary(self) -> str:
-        return f"upload over {self.connections} connections, {self.size // 1024} KiB a write; calls and switches per 64 KiB"
+        return f"{self.over}upload over {self.connections} connections, {self.size // 1024} KiB a write; calls and switches per 64 KiB"
 
 
 class Download(Bulk):
@@ -81,4 +105,4 @@ class Download(Bulk):
 
     @property
     def summary(self) -> str:
-        return f"download over {self.connections} connections, 62 KiB a write; calls and switches per 64 KiB"
+        return f"{self.over}download over {self.connections} connections, 62 KiB a write; calls and switches per 64 KiB"

@@ -16,6 +16,7 @@
 #include "multicast.h"
 #include "options.h"
 #include "polling.h"
+#include "random.h"
 #include "sockets.h"
 #include "tcp_info.h"
 #include "threads.h"

@@ -30,13 +30,7 @@ extension StreamSocket {
         timeout: Duration? = nil,
         completion: @escaping @Sendable (Result<SocketMessageInfo?, SocketError>) -> Void
     ) {
-        stream.driver.receive(timeout: timeout) { driver, result in
-            switch result {
-            case .success(let bytes?): completion(.success(SocketMessageInfo(bytes, from: driver.peer)))
-            case .success(nil): completion(.success(nil))
-            case .failure(let failure): completion(.failure(StreamHandle(driver: driver).error(failure, .receive)))
-            }
-        }
+        stream.driver.receive(timeout: timeout, StreamHandle.receiveCompletion(completion))
     }
 
     /// What arrives, until the peer ends its direction or we close the socket. Nothing is read ahead: a slow loop slows
@@ -53,6 +47,24 @@ extension StreamSocket {
 }
 
 extension StreamHandle {
+    /// A completion handler of the engine's receives that calls the program's.
+    fileprivate static func receiveCompletion(
+        _ body: @escaping @Sendable (Result<SocketMessageInfo?, SocketError>) -> Void
+    ) -> ReceiveCompletion {
+        ReceiveCompletion(keeping: ReceiveHandler(call: body)) { completion, driver, result in
+            let handler = completion.handler(as: ReceiveHandler.self)
+            switch result {
+            case .success(let bytes?): handler.call(.success(SocketMessageInfo(bytes, from: driver.peer)))
+            case .success(nil): handler.call(.success(nil))
+            case .failure(let failure): handler.call(.failure(StreamHandle(driver: driver).error(failure, .receive)))
+            }
+        }
+    }
+
+    private struct ReceiveHandler: Sendable {
+        let call: @Sendable (Result<SocketMessageInfo?, SocketError>) -> Void
+    }
+
     /// One receive: everything that does not wait is synchronous, and the wait is one suspension.
     @inline(__always)
     fileprivate func receive(

@@ -207,9 +207,10 @@ extension StreamHandle {
     ) {
         do throws(SocketError) {
             try checkBytes()
-            driver.receive(try make(), timeout: timeout) { driver, result in
+            let end = ReceiveCompletion { driver, result in
                 completion(result.mapError { StreamHandle(driver: driver).error($0, .receive) })
             }
+            driver.receive(try make(), timeout: timeout, end)
         } catch {
             driver.complete { completion(.failure(error)) }
         }

@@ -34,15 +34,18 @@ public struct StreamHandle: Sendable {
     /// A completion handler of the engine's sends that calls the program's.
     static func sendCompletion(
         _ body: @escaping @Sendable (Result<Void, SocketError>) -> Void
-    ) -> StreamDriver.SendCompletion {
-        { driver, failure in
+    ) -> SendCompletion {
+        SendCompletion(keeping: SendHandler(call: body)) { completion, driver, failure in
+            let handler = completion.handler(as: SendHandler.self)
             if let failure {
-                body(.failure(StreamHandle(driver: driver).error(failure, .send)))
+                handler.call(.failure(StreamHandle(driver: driver).error(failure, .send)))
             } else {
-                body(.success(()))
+                handler.call(.success(()))
             }
         }
     }
+
+    private struct SendHandler: Sendable { let call: @Sendable (Result<Void, SocketError>) -> Void }
 }
 
 // MARK: State

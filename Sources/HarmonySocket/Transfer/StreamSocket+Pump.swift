@@ -77,7 +77,7 @@ extension StreamHandle {
     fileprivate func pump(
         _ request: ReadRequest, _ timeout: Duration?, soFar: Int, _ handler: @escaping @Sendable (PumpStep) -> Void
     ) {
-        driver.receive(request, timeout: timeout) { driver, result in
+        let completion = ReceiveCompletion { driver, result in
             let stream = StreamHandle(driver: driver)
             switch result {
             case .success(let bytes?):
@@ -88,5 +88,6 @@ extension StreamHandle {
             case .failure(let failure): handler(.failed(stream.error(failure, .receive), soFar: soFar))
             }
         }
+        driver.receive(request, timeout: timeout, completion)
     }
 }

@@ -34,8 +34,8 @@ package final class MadeCertificate: @unchecked Sendable {
     /// Makes a certificate, signed by `issuer`, or by itself; nil when OpenSSL cannot.
     package init?(_ request: CertificateRequest, issuer: MadeCertificate? = nil) {
         OPENSSL_init_ssl(copenssl_init_without_atexit, nil)
-        ERR_clear_error()
-        defer { ERR_clear_error() }
+        OpenSSLError.clear()
+        defer { OpenSSLError.clear() }
         guard let key = request.usesRSA ? copenssl_make_rsa_key() : copenssl_make_ec_key() else { return nil }
         guard let certificate = X509_new() else {
             EVP_PKEY_free(key)

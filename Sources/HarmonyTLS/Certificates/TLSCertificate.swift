@@ -28,7 +28,7 @@ public struct TLSCertificate: Sendable, Hashable {
             return d2i_X509(nil, &start, bytes.count)
         }
         guard let parsed else {
-            ERR_clear_error()
+            OpenSSLError.clear()
             return nil
         }
         defer { X509_free(parsed) }

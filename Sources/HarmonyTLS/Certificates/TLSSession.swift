@@ -43,7 +43,7 @@ extension TLSSession {
         bytes.withUnsafeBufferPointer { bytes in
             var start = bytes.baseAddress
             let session = d2i_SSL_SESSION(nil, &start, bytes.count)
-            if session == nil { ERR_clear_error() }
+            if session == nil { OpenSSLError.clear() }
             return session
         }
     }

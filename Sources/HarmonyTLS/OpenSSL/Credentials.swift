@@ -25,7 +25,7 @@ final class CertificateList: @unchecked Sendable {
     private static func certificates(in source: String, _ field: String) throws(Failure) -> [OpaquePointer] {
         let pem = try PEM.bytes(of: source, field)
         var found: [OpaquePointer] = []
-        ERR_clear_error()
+        OpenSSLError.clear()
         pem.withUnsafeBytes { bytes in
             guard let bio = BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else { return }
             defer { BIO_free(bio) }
@@ -68,9 +68,9 @@ final class Credentials: @unchecked Sendable {
         self.key = key
         self.chain = chain
         certificate = first
-        ERR_clear_error()
+        OpenSSLError.clear()
         guard X509_check_private_key(first, key) == 1 else {
-            ERR_clear_error()
+            OpenSSLError.clear()
             throw .invalidArgument(.init("key", "it does not belong to the first certificate of cert"))
         }
     }
@@ -93,7 +93,7 @@ final class Credentials: @unchecked Sendable {
 
     private static func readKey(_ source: String, _ password: String?) throws(Failure) -> OpaquePointer {
         let pem = try PEM.bytes(of: source, "key")
-        ERR_clear_error()
+        OpenSSLError.clear()
         var request = PasswordRequest(password: password.map { Array($0.utf8) })
         let key = withUnsafeMutablePointer(to: &request) { request in
             pem.withUnsafeBytes { bytes -> OpaquePointer? in
@@ -143,7 +143,7 @@ enum PEM {
     /// For errors: never the text itself, which may be a key.
     static func name(of source: String) -> String { isText(source) ? "the PEM text" : source }
 
-    private static func isText(_ source: String) -> Bool { source.contains("-----BEGIN") }
+    static func isText(_ source: String) -> Bool { source.contains("-----BEGIN") }
 
     private static func open(_ path: String, _ field: String) throws(Failure) -> OwnedDescriptor {
         switch FileCalls.open(path) {

@@ -13,6 +13,12 @@ struct OpenSSLError {
         return OpenSSLError(code: UInt(code))
     }
 
+    /// Empties the queue, so that nothing in it is taken for the next call's. It nearly always is empty, and to look is a
+    /// tenth of the work.
+    static func clear() {
+        if ERR_peek_error() != 0 { ERR_clear_error() }
+    }
+
     /// The number of the reason, within its library.
     var reasonNumber: Int32 { Int32(truncatingIfNeeded: code & 0x7f_ffff) }
 

@@ -53,7 +53,7 @@ final class TLSConnection: StreamCipher, @unchecked Sendable {
     }
 
     private init(_ context: TLSContext, _ serverName: String?, _ resumed: TLSSession?) throws(Failure) {
-        ERR_clear_error()
+        OpenSSLError.clear()
         guard let ssl = SSL_new(context.pointer) else {
             throw TLSContext.failure("no connection can be made", OpenSSLError.take())
         }
@@ -101,7 +101,7 @@ final class TLSConnection: StreamCipher, @unchecked Sendable {
 
     private func advance(_ descriptor: Int32) -> HandshakeProgress {
         wire.pointee.begin(descriptor)
-        ERR_clear_error()
+        OpenSSLError.clear()
         let result = SSL_do_handshake(ssl)
         guard result == 1 else {
             switch outcome(result, .handshake) {
@@ -167,10 +167,12 @@ final class TLSConnection: StreamCipher, @unchecked Sendable {
                 // What has been decrypted is not kept waiting for what may come.
                 wire.pointee.mayStop = total > 0
                 var count = 0
-                ERR_clear_error()
+                OpenSSLError.clear()
                 let result = SSL_read_ex(ssl, buffer.baseAddress.map { $0 + total }, buffer.count - total, &count)
                 if result == 1 {
                     total += count
+                    // Another call would find nothing: neither here nor, as the last recv(2) has shown, in the kernel.
+                    if wire.pointee.isDrained, SSL_has_pending(ssl) == 0 { break }
                     continue
                 }
                 switch outcome(result, .receiving) {
@@ -193,7 +195,7 @@ final class TLSConnection: StreamCipher, @unchecked Sendable {
             wire.pointee.begin(descriptor)
             var byte: UInt8 = 0
             var count = 0
-            ERR_clear_error()
+            OpenSSLError.clear()
             let result = SSL_peek_ex(ssl, &byte, 1, &count)
             if result == 1 { return .success(1) }
             switch outcome(result, .receiving) {
@@ -212,7 +214,7 @@ final class TLSConnection: StreamCipher, @unchecked Sendable {
             begun = 0
             while sent < bytes.count {
                 var count = 0
-                ERR_clear_error()
+                OpenSSLError.clear()
                 // A record at a time. One that the kernel has taken in part goes on with the same bytes.
                 let result = SSL_write_ex(ssl, bytes.baseAddress.map { $0 + sent }, bytes.count - sent, &count)
                 if result == 1 {
@@ -237,7 +239,7 @@ final class TLSConnection: StreamCipher, @unchecked Sendable {
         lock.withLock { _ in
             guard isEstablished, !hasSentEnd, broken == nil else { return .success(()) }
             wire.pointee.begin(descriptor)
-            ERR_clear_error()
+            OpenSSLError.clear()
             let result = SSL_shutdown(ssl)
             if result < 0, case .wantsWrite = outcome(result, .sending) { return .failure(.wouldBlock) }
             hasSentEnd = true

@@ -30,11 +30,6 @@ final class TLSContext: @unchecked Sendable {
         let secure = options.secureOptions
         // Not at exit: the threads of the loops may still be using it then.
         OPENSSL_init_ssl(copenssl_init_without_atexit, nil)
-        ERR_clear_error()
-        guard let pointer = SSL_CTX_new(role == .client ? TLS_client_method() : TLS_server_method()) else {
-            throw TLSContext.failure("OpenSSL cannot be used", OpenSSLError.take())
-        }
-        owned = OwnedContext(pointer)
         self.role = role
         pins = Set(secure.pins)
         isValidated = !options.skipRemoteValidation
@@ -48,6 +43,14 @@ final class TLSContext: @unchecked Sendable {
         if role == .server, credentials == nil, identities.isEmpty {
             throw .invalidArgument(.init("cert", "a server needs a certificate and its key"))
         }
+        let isShared = role == .client && keyLog == nil && secure.saysAll
+        if isShared, let newest = NewestContext.find(secure) {
+            owned = newest.context
+            newestVersion = newest.version
+            return
+        }
+        owned = try OwnedContext(role)
+        let pointer = owned.pointer
         newestVersion = try TLSContext.setVersions(pointer, secure)
         try TLSContext.setAlgorithms(pointer, secure)
         try TLSContext.setTrust(pointer, secure, role)
@@ -58,6 +61,7 @@ final class TLSContext: @unchecked Sendable {
             throw TLSContext.failure("the certificate cannot be used", OpenSSLError.take(), "cert")
         }
         setCallbacks(secure)
+        if isShared { NewestContext(options: secure, context: owned, version: newestVersion).keep() }
     }
 
     var pointer: OpaquePointer { owned.pointer }
@@ -195,6 +199,12 @@ final class TLSContext: @unchecked Sendable {
 }
 
 extension TLSSecureOptions {
+    /// Equal options mean the same, now and later: no file is to be read, which may have changed; and nothing of them is a
+    /// secret, which should not outlive its use.
+    fileprivate var saysAll: Bool {
+        key == nil && password == nil && (ca ?? []).allSatisfy(PEM.isText)
+    }
+
     /// The cipher suites for a version; nil leaves them to OpenSSL, and a version without any is not spoken.
     fileprivate func suites(_ version: TLSProtocol) -> String? {
         cipherSuite.map { suites in
@@ -221,10 +231,41 @@ extension TLSSecureOptions {
 }
 
 /// The one owner of an SSL_CTX, also while its options are read and may turn out wrong.
-private final class OwnedContext {
+private final class OwnedContext: @unchecked Sendable {
+    // Sendable: as TLSContext.
     let pointer: OpaquePointer
-    init(_ pointer: OpaquePointer) { self.pointer = pointer }
+
+    init(_ role: TLSContext.Role) throws(Failure) {
+        OpenSSLError.clear()
+        guard let pointer = SSL_CTX_new(role == .client ? TLS_client_method() : TLS_server_method()) else {
+            throw TLSContext.failure("OpenSSL cannot be used", OpenSSLError.take())
+        }
+        self.pointer = pointer
+    }
+
     deinit { SSL_CTX_free(pointer) }
+}
+
+/// What the newest client has, for the next one with the same options: to make it takes OpenSSL longer than anything else
+/// before a handshake, and memory for each connection.
+private struct NewestContext: Sendable {
+    let options: TLSSecureOptions
+    let context: OwnedContext
+    let version: TLSProtocol
+
+    private static let kept = Lock<NewestContext?>(nil)
+
+    static func find(_ options: TLSSecureOptions) -> NewestContext? {
+        kept.withLock { $0?.options == options ? $0 : nil }
+    }
+
+    func keep() {
+        let before = NewestContext.kept.withLock { kept in
+            defer { kept = self }
+            return kept
+        }
+        withExtendedLifetime(before) {}
+    }
 }
 
 /// Application-Layer Protocol Negotiation (RFC 7301).

@@ -12,7 +12,7 @@ struct Wire {
     private var fed: [UInt8] = []
     private var fedStart = 0
     /// The last recv(2) of this call brought less than there was room for, so there was nothing more.
-    private var isDrained = false
+    private(set) var isDrained = false
     /// The call has something to return, and need not ask the kernel for more when that has none.
     var mayStop = false
     /// Why a call failed, when the system refused it; and which.

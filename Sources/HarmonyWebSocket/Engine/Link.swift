@@ -10,16 +10,15 @@ final class Link: @unchecked Sendable {
     let isServer: Bool
     let closeTimeout: Duration
 
-    var reader: MessageReader
-    var closing: ClosingMachine
-    var heartbeat: HeartbeatMachine?
+    @exclusivity(unchecked) var reader: MessageReader
+    @exclusivity(unchecked) var closing: ClosingMachine
+    @exclusivity(unchecked) var heartbeat: HeartbeatMachine?
     /// When a close frame of the peer, or its end, has been waited for long enough.
-    var closeDeadline = Instant.never
+    @exclusivity(unchecked) var closeDeadline = Instant.never
 
     let deflater: Deflater?
     let compression: WebSocketCompression?
     let agreement: CompressionAgreement?
-    var masks = MaskSource()
 
     /// What was read and is not used up, because nobody took the messages before it: at most what one read brings.
     var pending: [UInt8] = []
@@ -30,7 +29,7 @@ final class Link: @unchecked Sendable {
     /// The answer to the last ping, which waits for room in the send queue.
     var latePong: [UInt8]?
     /// A message is sent in fragments, and not finished.
-    var isSendingFragments = false
+    @exclusivity(unchecked) var isSendingFragments = false
     /// What waits for the end of that message.
     var heldBack: [@Sendable () -> Void] = []
 
@@ -76,10 +75,10 @@ final class Link: @unchecked Sendable {
         }
     }
 
-    /// A header with a mask, if we are the client.
+    /// A header with a mask, if we are the client: one that nobody can foresee (RFC 6455, section 10.3).
     func header(_ opcode: Opcode, isFinal: Bool = true, isCompressed: Bool = false, length: Int) -> FrameHeader {
         FrameHeader(
             opcode: opcode, isFinal: isFinal, isCompressed: isCompressed, length: length,
-            mask: isServer ? nil : masks.next())
+            mask: isServer ? nil : RandomCalls.next())
     }
 }

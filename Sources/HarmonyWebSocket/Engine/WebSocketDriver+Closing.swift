@@ -14,7 +14,7 @@ extension WebSocketDriver {
     }
 
     private func close(_ frame: ClosingMachine.Frame, _ waiter: Waiter) {
-        let isOver = state.withLock { state in
+        let isOver = withState { state in
             if state.readyState == .closed { return true }
             state.closers.append(waiter)
             return false
@@ -25,9 +25,9 @@ extension WebSocketDriver {
 
     /// The program closes.
     func beginClosing(_ frame: ClosingMachine.Frame) {
-        let (readyState, readers) = state.withLock { state in
+        let (readyState, readers) = withState { state in
             state.isClosedByUs = true
-            return (state.readyState, state.readers.removeAll { _ in true }.map(\.waiter))
+            return (state.readyState, state.takeReaders { _ in true })
         }
         if let link {
             perform(link.closing.close(frame), link)
@@ -42,7 +42,7 @@ extension WebSocketDriver {
 
     /// Ends the connection at once, without a close frame: the peer sees a reset.
     func reset() {
-        state.withLock { $0.isClosedByUs = true }
+        withState { $0.isClosedByUs = true }
         if let link { link.driver.end(.reset) } else { client?.abort() }
     }
 
@@ -50,7 +50,7 @@ extension WebSocketDriver {
     func perform(_ action: ClosingMachine.Action, _ link: Link) {
         if case .nothing = action { return }
         // Before the frame is out: who sees it finds us closing.
-        let isStalled = state.withLock { state in
+        let isStalled = withState { state in
             if state.readyState == .open { state.readyState = .closing }
             return state.isStalled
         }
@@ -75,7 +75,7 @@ extension WebSocketDriver {
         guard self.link === link else { return }
         self.link = nil
         let info = link.closing.info(cause)
-        let isClosedByUs = state.withLock { state in
+        let isClosedByUs = withState { state in
             state.stream = nil
             return state.isClosedByUs
         }
@@ -88,7 +88,7 @@ extension WebSocketDriver {
 
     /// The WebSocket has ended.
     func end(_ info: WebSocketCloseInfo) {
-        let readers = state.withLock { $0.end(info) }
+        let readers = withState { $0.end(info) }
         for reader in readers { reader.resume() }
         client?.end()
         requestTurn()

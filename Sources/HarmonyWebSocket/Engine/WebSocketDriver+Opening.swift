@@ -18,7 +18,7 @@ extension WebSocketDriver {
 
     /// A WebSocket connects once.
     func begin(_ url: String) throws(WebSocketError) {
-        try state.withLock { state throws(WebSocketError) in
+        try withState { state throws(WebSocketError) in
             switch state.readyState {
             case .invalid:
                 state.readyState = .connecting
@@ -33,7 +33,7 @@ extension WebSocketDriver {
     func opened(_ info: WebSocketOpenInfo, _ link: Link) {
         service {
             attach(link)
-            state.withLock { state in
+            withState { state in
                 state.readyState = .open
                 state.openInfo = info
                 state.queue.emit(.headerReceive(info.headers))
@@ -45,16 +45,16 @@ extension WebSocketDriver {
     /// There is no connection, and none will be made.
     func failedToConnect(_ error: WebSocketError) {
         // Before it was ever open, the call of connect reports the error; an attempt to come back has no call.
-        let wasOpen = state.withLock { $0.openInfo != nil }
+        let wasOpen = withState { $0.openInfo != nil }
         let code: WebSocketCloseCode = error.isOfTLSHandshake ? .tlsHandshake : .abnormalClosure
         let info = WebSocketCloseInfo(code: code, reason: "", wasClean: false, error: error)
-        if !wasOpen { state.withLock { $0.isClosedByUs = true } }
+        if !wasOpen { withState { $0.isClosedByUs = true } }
         end(info)
     }
 
     /// The connection was lost, and will be made again.
     func willReconnect(_ info: WebSocketReconnectInfo) {
-        state.withLock { state in
+        withState { state in
             state.readyState = .connecting
             state.stream = nil
             state.queue.emit(.reconnecting(info))

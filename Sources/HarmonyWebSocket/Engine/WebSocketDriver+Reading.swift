@@ -8,7 +8,7 @@ extension WebSocketDriver {
     func attach(_ link: Link) {
         self.link = link
         link.driver.changeSettings { $0.closeTimeout = link.closeTimeout }
-        state.withLock { state in
+        withState { state in
             state.stream = link.driver
             state.isStalled = false
         }
@@ -58,11 +58,13 @@ extension WebSocketDriver {
 
     /// Takes the messages out of `bytes`; false when it has stopped because nobody wants more.
     private func consume(_ bytes: UnsafeRawBufferPointer, from start: inout Int, _ link: Link) -> Bool {
-        while true {
+        while start < bytes.count {
             if link.closing.ignoresInput {
                 start = bytes.count
                 return true
             }
+            let ended = takeEndedTelling()
+            if !withState({ $0.mayRead(endsTelling: ended) }) { return false }
             let incoming: MessageReader.Incoming?
             do throws(Violation) {
                 incoming = try link.reader.next(in: bytes, from: &start)
@@ -71,21 +73,14 @@ extension WebSocketDriver {
                 continue
             }
             guard let incoming else { return true }
-            let hasTold = take(incoming, link)
-            let wantsMore = state.withLock { state in
-                if hasTold { state.endTelling() }
-                let wantsMore = state.wantsMore
-                if !wantsMore { state.isStalled = true }
-                return wantsMore
-            }
-            if !wantsMore { return false }
+            take(incoming, link)
         }
+        return true
     }
 
-    /// Returns whether the listeners of `message` were told, which is still to be ended.
-    private func take(_ incoming: MessageReader.Incoming, _ link: Link) -> Bool {
+    private func take(_ incoming: MessageReader.Incoming, _ link: Link) {
         switch incoming {
-        case .message(let data): return take(data)
+        case .message(let data): take(data)
         case .ping(let payload):
             answer(payload, link)
             emit(.ping(payload))
@@ -93,18 +88,16 @@ extension WebSocketDriver {
         case .close(let code, let reason):
             perform(link.closing.receive(ClosingMachine.Frame(code: code, reason: reason)), link)
         }
-        return false
     }
 
-    private func take(_ data: WebSocketData) -> Bool {
-        switch state.withLock({ $0.take(data) }) {
+    private func take(_ data: WebSocketData) {
+        switch withState({ $0.take(data) }) {
         case .tell(let listeners):
             listeners.tell(.message(data))
-            return true
+            endedTelling = .message
         case .wake(let waiter): waiter.resume()
         case .wait: break
         }
-        return false
     }
 
     /// A peer that asks and does not read the answers gets only the last (RFC 6455, section 5.5.3).
@@ -115,7 +108,7 @@ extension WebSocketDriver {
 
     private func streamClosed(_ failure: Failure?, _ link: Link) {
         guard self.link === link else { return }
-        let isWanted = state.withLock { $0.readyState == .open }
+        let isWanted = withState { $0.readyState == .open }
         if failure == nil, isWanted, link.pendingStart < link.pending.count, !link.closing.ignoresInput {
             // What came before the end comes first.
             link.hasStreamEnded = true
@@ -136,7 +129,7 @@ extension WebSocketDriver {
 
     /// Takes the next message, if it is there. `isNext`: the caller has waited, and was told that it is.
     func tryReceive(isNext: Bool) -> ReceiveOutcome {
-        let (outcome, mustTurn): (ReceiveOutcome, Bool) = state.withLock { state in
+        let (outcome, mustTurn): (ReceiveOutcome, Bool) = withState { state in
             if !isNext {
                 if state.isInboxPromised || !state.readers.isEmpty { return (.wait, false) }
                 if state.hasMessageListener, !state.hasEnded {
@@ -153,6 +146,9 @@ extension WebSocketDriver {
                 return (.ended, false)
             }
             if state.readyState == .invalid { return (.failed(WebSocketError(.notConnected)), false) }
+            if state.isServingCancelled, servingTask.isCurrent {
+                return (.failed(WebSocketError(.socket(SocketError(.cancelled(), .receive)))), false)
+            }
             return (.wait, false)
         }
         if mustTurn { requestTurn() }
@@ -160,30 +156,45 @@ extension WebSocketDriver {
     }
 
     /// Puts a reader in the queue; false when there is something to take instead.
-    private func enqueue(_ waiter: Waiter, _ ticket: Ticket?, _ deadline: Instant) -> Bool {
-        let (isQueued, mustTurn) = state.withLock { state in
-            if state.hasEnded || state.isClosedByUs
+    private func enqueue(_ waiter: Waiter, _ ticket: Ticket?, _ deadline: Instant, isServing: Bool = false) -> Bool {
+        let (isQueued, mustTurn) = withState { state in
+            if state.hasEnded || state.isClosedByUs || isServing && state.isServingCancelled
                 || state.inbox != nil && !state.isInboxPromised && state.readers.isEmpty
             {
                 return (false, false)
             }
             state.readers.append(
-                Waiting(ticket: ticket ?? state.nextTicket(), waiter: waiter, deadline: deadline, isServing: false))
+                WebSocketState.Reader(
+                    ticket: ticket ?? state.nextTicket(), waiter: waiter, deadline: deadline, isServing: isServing))
             return (true, deadline != .never || state.isStalled)
         }
         if mustTurn { requestTurn() }
         return isQueued
     }
 
-    /// Waits until there is something to take, or nothing more to wait for.
+    /// Puts the serving task in the queue. It is resumed when there is something to take, or nothing more to wait for.
+    func enqueueServing(_ continuation: UnsafeContinuation<Failure?, Never>, _ deadline: Instant) {
+        let waiter = Waiter.task(continuation)
+        if !enqueue(waiter, nil, deadline, isServing: true) { waiter.resume() }
+    }
+
+    /// The same for any other task, which is suspended meanwhile.
     func waitToReceive(_ deadline: Instant) async -> Failure? {
-        let ticket = state.withLock { $0.nextTicket() }
+        let ticket = withState { $0.nextTicket() }
         return await Waiter.wait { waiter in
             if !enqueue(waiter, ticket, deadline) { waiter.resume() }
         } onCancel: { [self] in
-            let reader = state.withLock { $0.readers.remove(ticket) }
-            reader?.waiter.resume(.cancelled())
+            for waiter in withState({ $0.takeReaders { $0.ticket == ticket } }) { waiter.resume(.cancelled()) }
         }
+    }
+
+    /// The task that serves the connection was cancelled: its waits end, now and from here on.
+    func cancelServing() {
+        let waiting = withState { state in
+            state.isServingCancelled = true
+            return state.takeReaders(where: \.isServing)
+        }
+        for waiter in waiting { waiter.resume(.cancelled()) }
     }
 
     /// The completion form.
@@ -209,7 +220,6 @@ extension WebSocketDriver {
 
     /// Ends the waits whose time is over. On the loop.
     func expireReaders(_ now: Instant) {
-        let late = state.withLock { state in state.readers.removeAll { $0.deadline <= now } }
-        for reader in late { reader.waiter.resume(.timedOut()) }
+        for waiter in withState({ $0.takeReaders { $0.deadline <= now } }) { waiter.resume(.timedOut()) }
     }
 }

@@ -12,6 +12,8 @@ extension WebSocketDriver {
         case failed(WebSocketError)
     }
 
+    /// Frames of at most so many bytes are made on the stack: the kernel takes them from there.
+    private static let mostOnStack = 1024
     /// Payloads of at least so many bytes are sent from where they are, behind a header of their own.
     private static let leastUncopied = 4096
 
@@ -20,14 +22,52 @@ extension WebSocketDriver {
         switch openLink() {
         case .failure(let error): return .failed(error)
         case .success(let link) where link.isSendingFragments: return .held(link)
-        case .success(let link): return .begun(link.driver.beginSend(source(message, link)), link.driver)
+        case .success(let link): return .begun(beginSend(message, link), link.driver)
+        }
+    }
+
+    @inline(__always)
+    private func beginSend(
+        _ message: OutgoingMessage, _ link: Link, isAwaited: Bool = true
+    ) -> StreamDriver.SendOutcome {
+        let data = message.data
+        guard message.plain == nil, link.deflater == nil || data.bytes.count < link.compression?.threshold ?? 0,
+            data.bytes.count <= WebSocketDriver.mostOnStack - FrameHeader.maxSize
+        else { return link.driver.beginSend(source(message, link), isAwaited: isAwaited) }
+        let header = link.header(Opcode(data.kind), length: data.bytes.count)
+        return withUnsafeTemporaryAllocation(byteCount: WebSocketDriver.mostOnStack, alignment: 16) { room in
+            let count = data.bytes.withUnsafeBytes { FrameWriter.write(header, $0, to: room) }
+            return link.driver.beginSend(
+                .borrowed(UnsafeRawBufferPointer(rebasing: room[..<count])), isAwaited: isAwaited)
+        }
+    }
+
+    /// Sends a message that nobody waits for. On the loop. False when the queue is full, and `drain` will tell.
+    func write(_ message: OutgoingMessage) -> Bool {
+        let link: Link
+        switch openLink() {
+        case .success(let open): link = open
+        case .failure(let error):
+            emit(.error(error))
+            return true
+        }
+        if link.isSendingFragments {
+            link.heldBack.append { [self] in _ = write(message) }
+            return !link.driver.needsDrain
+        }
+        switch beginSend(message, link, isAwaited: false) {
+        case .sent: return true
+        case .queued: return !link.driver.needsDrain
+        case .failed(let failure):
+            emit(.error(WebSocketDriver.sendError(failure, link.driver)))
+            return true
         }
     }
 
     /// The connection, if messages may be sent.
     func openLink() -> Result<Link, WebSocketError> {
         if let link, link.closing.isOpen { return .success(link) }
-        let state = state.withLock { ($0.readyState, $0.isClosedByUs) }
+        let state = withState { ($0.readyState, $0.isClosedByUs) }
         switch state {
         case (.invalid, _), (.connecting, false): return .failure(WebSocketError(.notConnected))
         default: return .failure(WebSocketError(.closed))
@@ -57,14 +97,16 @@ extension WebSocketDriver {
         return .array(FrameWriter.frame(header, data.bytes))
     }
 
-    /// Sends a message, and returns when the kernel has taken it. On the loop.
-    func send(_ message: OutgoingMessage, timeout: Duration?) async throws(WebSocketError) {
+    /// Sends a message whose sending has started so, and returns when the kernel has taken it. On the loop.
+    func send(_ message: OutgoingMessage, _ start: SendStart, timeout: Duration?) async throws(WebSocketError) {
+        var start = start
         while true {
-            switch begin(message) {
+            switch start {
             case .begun(let outcome, let driver): return try await end(outcome, driver, timeout)
             case .held(let link): _ = await Waiter.wait { waiter in link.heldBack.append { waiter.resume() } }
             case .failed(let error): throw error
             }
+            start = begin(message)
         }
     }
 
@@ -100,20 +142,24 @@ extension WebSocketDriver {
         case .begun(.failed(let failure), let driver):
             complete { body(.failure(WebSocketDriver.sendError(failure, driver))) }
         case .begun(.queued(let ticket), let driver):
-            driver.awaitSend(ticket, timeout: timeout) { [self] driver, failure in
-                let result: Result<Void, WebSocketError> =
-                    failure.map { .failure(WebSocketDriver.sendError($0, driver)) } ?? .success(())
-                complete { body(result) }
-            }
+            driver.awaitSend(ticket, timeout: timeout, completion(body))
         case .held(let link): link.heldBack.append { [self] in send(message, timeout: timeout, body) }
         case .failed(let error): complete { body(.failure(error)) }
+        }
+    }
+
+    private func completion(_ body: @escaping @Sendable (Result<Void, WebSocketError>) -> Void) -> SendCompletion {
+        SendCompletion { [self] driver, failure in
+            let result: Result<Void, WebSocketError> =
+                failure.map { .failure(WebSocketDriver.sendError($0, driver)) } ?? .success(())
+            complete { body(result) }
         }
     }
 
     /// Sends a control frame, which is never compressed and never waits for a message in fragments.
     func sendControl(_ opcode: Opcode, _ payload: [UInt8], _ link: Link) {
         let frame = FrameWriter.frame(link.header(opcode, length: payload.count), payload)
-        link.driver.send(.taken(frame), timeout: nil) { _, _ in }
+        link.driver.send(.taken(frame), timeout: nil, SendCompletion { _, _ in })
     }
 
     /// Sends a ping. On the loop.
@@ -122,11 +168,7 @@ extension WebSocketDriver {
         case .failure(let error): complete { body(.failure(error)) }
         case .success(let link):
             let frame = FrameWriter.frame(link.header(.ping, length: payload.count), payload)
-            link.driver.send(.taken(frame), timeout: nil) { [self] driver, failure in
-                let result: Result<Void, WebSocketError> =
-                    failure.map { .failure(WebSocketDriver.sendError($0, driver)) } ?? .success(())
-                complete { body(result) }
-            }
+            link.driver.send(.taken(frame), timeout: nil, completion(body))
         }
     }
 }

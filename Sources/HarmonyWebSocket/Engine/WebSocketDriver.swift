@@ -11,15 +11,21 @@ final class WebSocketDriver: LoopClient, Sendable {
     let loop: EventLoop
     // Kept alive, and its threads with it.
     let group: SocketEventLoopGroup?
-    let state = Lock(WebSocketState())
+    private let guardian = Guardian()
+    // In here and not in a `Lock`, which other modules cannot specialise. `withState` alone touches it.
+    @exclusivity(unchecked) nonisolated(unsafe) private var guarded = WebSocketState()
 
     // On the loop only.
-    nonisolated(unsafe) var link: Link?
+    @exclusivity(unchecked) nonisolated(unsafe) var link: Link?
     nonisolated(unsafe) var isLeftOver = false
     nonisolated(unsafe) var client: ClientPart?
-    nonisolated(unsafe) private var isServicing = false
-    nonisolated(unsafe) private var timer: (handle: TimerHandle, deadline: Instant)?
-    nonisolated(unsafe) private var deliveryAllowance = 0
+    @exclusivity(unchecked) nonisolated(unsafe) private var isServicing = false
+    @exclusivity(unchecked) nonisolated(unsafe) private var timer: (handle: TimerHandle, deadline: Instant)?
+    @exclusivity(unchecked) nonisolated(unsafe) private var deliveryAllowance = 0
+    /// What was told last, which is still to be ended.
+    @exclusivity(unchecked) nonisolated(unsafe) var endedTelling = WebSocketState.EndedTelling.nothing
+    /// The task of `serve` that has the connection. Set before its first call.
+    @exclusivity(unchecked) nonisolated(unsafe) var servingTask = ServingTask.none
 
     /// How many deliveries one turn may make: each may start the next one, as a completion that sends again does.
     private static let deliveryBudget = 32
@@ -28,6 +34,16 @@ final class WebSocketDriver: LoopClient, Sendable {
         self.isServer = isServer
         self.loop = loop
         self.group = group
+    }
+
+    /// Runs `body` alone with the state. It calls nothing that could call back: see `Lock.withLock`.
+    @inline(__always)
+    func withState<Result, Failure: Error>(
+        _ body: (inout WebSocketState) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guardian.lock()
+        defer { guardian.unlock() }
+        return try body(&guarded)
     }
 
     // MARK: Turns
@@ -51,23 +67,19 @@ final class WebSocketDriver: LoopClient, Sendable {
     func turn() { service {} }
 
     private func settle() {
-        var endsTelling = false
         while true {
-            let (budget, mayRead) = (deliveryAllowance, link != nil)
-            let step = state.withLock { [endsTelling] state in
-                state.nextStep(endsTelling: endsTelling, budget: budget, mayRead: mayRead)
-            }
-            endsTelling = false
+            let (ended, budget, mayRead) = (takeEndedTelling(), deliveryAllowance, link != nil)
+            let step = withState { $0.nextStep(endsTelling: ended, budget: budget, mayRead: mayRead) }
             switch step {
             case .call(let calls): for call in calls { call() }
             case .tell(let delivery):
                 deliveryAllowance -= 1
                 delivery.perform()
-                endsTelling = true
+                endedTelling = .delivery
             case .hand(let delivery, let run):
                 run { [self] in
                     delivery.perform()
-                    state.withLock { $0.queue.end() }
+                    withState { $0.queue.end() }
                     loop.schedule(self)
                 }
             case .read: readOn()
@@ -80,6 +92,11 @@ final class WebSocketDriver: LoopClient, Sendable {
         }
     }
 
+    func takeEndedTelling() -> WebSocketState.EndedTelling {
+        defer { endedTelling = .nothing }
+        return endedTelling
+    }
+
     func deadlineReached(now: Instant) {
         timer = nil
         service {
@@ -89,7 +106,7 @@ final class WebSocketDriver: LoopClient, Sendable {
                 link.closeDeadline = .never
                 perform(link.closing.expire(), link)
             }
-            let isReading = state.withLock { !$0.isStalled }
+            let isReading = withState { !$0.isStalled }
             switch link.heartbeat?.expire(now, isReading: isReading) ?? .nothing {
             case .nothing: break
             case .ping: sendControl(.ping, [], link)
@@ -121,7 +138,7 @@ final class WebSocketDriver: LoopClient, Sendable {
             }
             return
         }
-        let isFirst = state.withLock { state in
+        let isFirst = withState { state in
             state.mail.append(call)
             state.mailedBytes += bytes
             return state.mail.count == 1
@@ -131,7 +148,7 @@ final class WebSocketDriver: LoopClient, Sendable {
 
     /// Makes the calls that came from other threads. On the loop.
     func takeMail() {
-        while let calls = state.withLock({ $0.takeMail() }) {
+        while let calls = withState({ $0.takeMail() }) {
             for call in calls { call() }
         }
     }
@@ -158,31 +175,31 @@ final class WebSocketDriver: LoopClient, Sendable {
 
     /// Queues an event, and has it told. On the loop.
     func emit(_ occurrence: Occurrence) {
-        state.withLock { $0.queue.emit(occurrence) }
+        withState { $0.queue.emit(occurrence) }
     }
 
     /// Queues a completion behind the events that came before it. From any thread.
     func complete(_ body: @escaping @Sendable () -> Void) {
-        state.withLock { $0.queue.append(body) }
+        withState { $0.queue.append(body) }
         requestTurn()
     }
 
     /// Queues the completion of a send that has succeeded. On the loop.
     func completeSent(_ body: @escaping @Sendable (Result<Void, WebSocketError>) -> Void) {
-        state.withLock { $0.queue.appendSent(body) }
+        withState { $0.queue.appendSent(body) }
         requestTurn()
     }
 
     /// Returns when everything has been told that happened until now.
     func whenTold() async {
-        let mustWait = state.withLock { !$0.queue.isIdle }
+        let mustWait = withState { !$0.queue.isIdle }
         if mustWait { _ = await Waiter.wait { waiter in complete { waiter.resume() } } }
     }
 
     // MARK: Listeners
 
     func on(_ kind: Occurrence.Kind, once: Bool, _ body: @escaping @Sendable (Occurrence) -> Void) -> Ticket {
-        let ticket = state.withLock { state in
+        let ticket = withState { state in
             let ticket = state.nextTicket()
             // A closed WebSocket has told its last: keeping the listener would keep what it captures.
             if state.readyState != .closed {
@@ -195,7 +212,7 @@ final class WebSocketDriver: LoopClient, Sendable {
     }
 
     func off(where isIncluded: (EventQueue.Listener) -> Bool) {
-        let (before, mustTurn) = state.withLock { state in
+        let (before, mustTurn) = withState { state in
             (state.queue.remove(where: isIncluded), !state.hasHandle || state.isStalled)
         }
         if mustTurn { requestTurn() }
@@ -204,7 +221,7 @@ final class WebSocketDriver: LoopClient, Sendable {
 
     /// The program let go of the object.
     func handleReleased() {
-        state.withLock { $0.hasHandle = false }
+        withState { $0.hasHandle = false }
         requestTurn()
     }
 }

@@ -26,10 +26,12 @@ extension WebSocketEndpoint {
         let message = OutgoingMessage(data)
         if driver.loop.isCurrent {
             driver.takeMail()
-            return try await driver.send(message, timeout: timeout)
+            let start = driver.begin(message)
+            if case .begun(.sent(mustYield: false), _) = start { return }
+            return try await driver.send(message, start, timeout: timeout)
         }
         try await driver.onLoop { [driver] () async throws(WebSocketError) in
-            try await driver.send(message, timeout: timeout)
+            try await driver.send(message, driver.begin(message), timeout: timeout)
         }
     }
 
@@ -74,6 +76,44 @@ extension WebSocketEndpoint {
     ) {
         send(.binary(bytes), timeout: timeout, completion: completion)
     }
+
+    /// Sends a message that nobody waits for. Returns whether to go on: false, when the queue is full, asks the program to
+    /// stop until `drain`.
+    ///
+    /// The message goes out in order with all others, now or from the queue, whatever is returned. For listeners it is the
+    /// cheapest way to send. When it fails `error` tells why, and true is returned, since no `drain` will come.
+    ///
+    /// ```swift
+    /// webSocket.on(.message) { message in
+    ///     guard !webSocket.write(message) else { return }
+    ///     webSocket.pause()
+    ///     webSocket.once(.drain) { webSocket.resume() }
+    /// }
+    /// ```
+    ///
+    /// ## Events
+    /// `drain`, when the queue had been above the high-water mark and has fallen to half of it; `error`.
+    @discardableResult
+    public func write(_ data: WebSocketData) -> Bool {
+        guard driver.loop.isCurrent else {
+            driver.post(bytes: data.bytes.count) { [driver] in _ = driver.write(OutgoingMessage(data)) }
+            return !needsDrain
+        }
+        var mayGoOn = true
+        driver.service {
+            driver.takeMail()
+            mayGoOn = driver.write(OutgoingMessage(data))
+        }
+        return mayGoOn
+    }
+
+    /// Sends a text message that nobody waits for. As `write(_: WebSocketData)`.
+    @discardableResult
+    public func write(_ text: String) -> Bool { write(.text(text)) }
+
+    /// Sends a binary message that nobody waits for. As `write(_: WebSocketData)`.
+    @discardableResult
+    public func write(_ bytes: [UInt8]) -> Bool { write(.binary(bytes)) }
 
     /// Asks the peer whether it is there. Its answer is told by `pong`.
     ///
@@ -164,7 +204,14 @@ extension WebSocketDriver {
         var outcome = tryReceive(isNext: false)
         while case .wait = outcome {
             if isEager { throw WebSocketError(.timedOut) }
-            if let failure = await waitToReceive(deadline) {
+            let failure: Failure?
+            if servingTask.isCurrent {
+                // Suspended right here: each async function in between would cost a look for the right executor.
+                failure = await withUnsafeContinuation { enqueueServing($0, deadline) }
+            } else {
+                failure = await waitToReceive(deadline)
+            }
+            if let failure {
                 throw WebSocketError(.socket(SocketError(failure, .receive)))
             }
             outcome = tryReceive(isNext: true)

@@ -22,38 +22,38 @@ extension WebSocketEndpoint {
 
 extension WebSocketEndpoint {
     /// How far it is, with Pepper's numbers. Any thread, any time.
-    public var readyState: WebSocketReadyState { driver.state.withLock { $0.readyState } }
+    public var readyState: WebSocketReadyState { driver.withState { $0.readyState } }
 
     /// The URL that it was connected to; of a server's connection the one that the client asked for. Empty before.
-    public var url: String { driver.state.withLock { $0.url } }
+    public var url: String { driver.withState { $0.url } }
 
     /// The subprotocol that was agreed on; empty without one.
-    public var `protocol`: String { driver.state.withLock { $0.openInfo?.protocol ?? "" } }
+    public var `protocol`: String { driver.withState { $0.openInfo?.protocol ?? "" } }
 
     /// The extensions in use, as the server named them; empty without any.
-    public var extensions: String { driver.state.withLock { $0.openInfo?.extensions ?? "" } }
+    public var extensions: String { driver.withState { $0.openInfo?.extensions ?? "" } }
 
     /// Bytes of messages and frames that the kernel has not taken yet.
     public var bufferedAmount: Int {
-        let (mailed, stream) = driver.state.withLock { ($0.mailedBytes, $0.stream) }
+        let (mailed, stream) = driver.withState { ($0.mailedBytes, $0.stream) }
         return mailed + (stream?.bufferedAmount ?? 0)
     }
 
     /// Whether the send queue has been above the high-water mark, 64 KiB, and `drain` is still to come: time to stop
     /// sending, or taking messages that would be answered.
-    public var needsDrain: Bool { driver.state.withLock { $0.stream }?.needsDrain ?? false }
+    public var needsDrain: Bool { driver.withState { $0.stream }?.needsDrain ?? false }
 
     /// The code of the peer's close frame; nil before the WebSocket is closed.
-    public var closeCode: WebSocketCloseCode? { driver.state.withLock { $0.closeInfo?.code } }
+    public var closeCode: WebSocketCloseCode? { driver.withState { $0.closeInfo?.code } }
 
     /// The reason in the peer's close frame; empty without one.
-    public var closeReason: String { driver.state.withLock { $0.closeInfo?.reason ?? "" } }
+    public var closeReason: String { driver.withState { $0.closeInfo?.reason ?? "" } }
 
     /// Whether the WebSocket was closed by close frames of both sides.
-    public var closeWasClean: Bool { driver.state.withLock { $0.closeInfo?.wasClean ?? false } }
+    public var closeWasClean: Bool { driver.withState { $0.closeInfo?.wasClean ?? false } }
 
     /// The error that ended it, if one did.
-    public var lastError: WebSocketError? { driver.state.withLock { $0.lastError } }
+    public var lastError: WebSocketError? { driver.withState { $0.lastError } }
 
     /// The loop that it belongs to: where its listeners run, and an executor for tasks that use it much.
     public var eventLoop: SocketEventLoop { SocketEventLoop.face(of: driver.loop) }
@@ -127,18 +127,18 @@ extension WebSocketEndpoint {
     ///
     /// Elsewhere than on the loop, one delivery at a time is under way and the next message waits for it, so order and
     /// memory hold.
-    public func deliver(on delivery: SocketDelivery) { driver.state.withLock { $0.delivery = delivery.context } }
+    public func deliver(on delivery: SocketDelivery) { driver.withState { $0.delivery = delivery.context } }
 
     /// Lets the message listeners hear nothing until `resume()`. One message is read ahead; what follows waits in the
     /// kernel, so the peer is slowed down, and nothing is lost.
-    public func pause() { driver.state.withLock { $0.isPaused = true } }
+    public func pause() { driver.withState { $0.isPaused = true } }
 
     /// Lets the message listeners hear again.
     public func resume() {
-        driver.state.withLock { $0.isPaused = false }
+        driver.withState { $0.isPaused = false }
         driver.requestTurn()
     }
 
     /// Whether `pause()` was called, and `resume()` not yet.
-    public var isPaused: Bool { driver.state.withLock { $0.isPaused } }
+    public var isPaused: Bool { driver.withState { $0.isPaused } }
 }

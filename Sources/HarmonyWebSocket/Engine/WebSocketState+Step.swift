@@ -25,10 +25,10 @@ extension WebSocketState {
         var deadline: Instant
     }
 
-    /// The next step. `endsTelling`: the one before was to tell something here; `budget`: how much may still be told in this
+    /// The next step. `telling`: what the one before has told here; `budget`: how much may still be told in this
     /// turn; `mayRead`: there is a connection.
-    mutating func nextStep(endsTelling: Bool, budget: Int, mayRead: Bool) -> Step {
-        if endsTelling { queue.end() }
+    mutating func nextStep(endsTelling telling: EndedTelling, budget: Int, mayRead: Bool) -> Step {
+        end(telling)
         if let calls = takeMail() { return .call(calls) }
         offerInboxToListeners()
         if !delivery.isLoop || budget > 0, let next = queue.begin() {
@@ -46,8 +46,12 @@ extension WebSocketState {
             && !isClosedByUs
         return .rest(
             Rest(
-                mustYield: budget == 0 && queue.count > 0, isAbandoned: isAbandoned, deadline: readers.earliestDeadline)
+                mustYield: budget == 0 && queue.count > 0, isAbandoned: isAbandoned, deadline: earliestDeadline)
         )
+    }
+
+    private var earliestDeadline: Instant {
+        readers.indices.reduce(.never) { min($0, readers[$1].deadline) }
     }
 
     /// The calls from other threads; nil when there are none.

@@ -25,7 +25,9 @@ struct WebSocketState: Sendable {
     var inbox: WebSocketData?
     /// Somebody who waited was told to take it.
     var isInboxPromised = false
-    var readers = WaiterQueue<Waiter>()
+    var readers: [Reader] = []
+    /// The task that serves the connection was cancelled.
+    var isServingCancelled = false
     /// Nothing more will come.
     var hasEnded = false
     /// Reading has stopped, because nobody took what was read.
@@ -38,6 +40,15 @@ struct WebSocketState: Sendable {
     /// How many bytes of messages are in there.
     var mailedBytes = 0
     private var lastTicket: UInt64 = 0
+
+    /// Somebody who waits for a message.
+    struct Reader: Sendable {
+        let ticket: Ticket
+        let waiter: Waiter
+        let deadline: Instant
+        /// Its task is the one that serves the connection: cancelled with it, without a handler of its own.
+        let isServing: Bool
+    }
 
     /// How many events may wait for listeners that are slow before nothing more is read.
     static let mostWaiting = 16
@@ -78,15 +89,36 @@ struct WebSocketState: Sendable {
             return .wait
         }
         inbox = data
-        guard let reader = readers.popFirst() else { return .wait }
+        if readers.isEmpty { return .wait }
+        let reader = readers.removeFirst()
         isInboxPromised = true
         return .wake(reader.waiter)
     }
 
-    /// The listeners were told of a message.
-    mutating func endTelling() {
-        queue.end()
-        queue.emit(.dataEnd)
+    /// Something that listeners were told, on the loop.
+    enum EndedTelling {
+        case nothing
+        case delivery
+        /// A message, which never was in the queue.
+        case message
+    }
+
+    /// The listeners have been told.
+    mutating func end(_ telling: EndedTelling) {
+        switch telling {
+        case .nothing: break
+        case .delivery: queue.end()
+        case .message:
+            queue.end()
+            queue.emit(.dataEnd)
+        }
+    }
+
+    /// Whether the next message may be read. If not, reading has stopped.
+    mutating func mayRead(endsTelling telling: EndedTelling) -> Bool {
+        end(telling)
+        isStalled = !wantsMore
+        return !isStalled
     }
 
     /// A message that nobody took goes to the listeners who came meanwhile.
@@ -100,6 +132,13 @@ struct WebSocketState: Sendable {
         queue.emit(.dataEnd)
     }
 
+    /// Takes out the readers for whom `isIncluded` holds, in order.
+    mutating func takeReaders(where isIncluded: (Reader) -> Bool) -> [Waiter] {
+        if readers.isEmpty { return [] }
+        defer { readers.removeAll(where: isIncluded) }
+        return readers.filter(isIncluded).map(\.waiter)
+    }
+
     /// The connection is over, and is not made again. Returns the readers, who are to be woken.
     mutating func end(_ info: WebSocketCloseInfo) -> [Waiter] {
         readyState = .closed
@@ -107,7 +146,7 @@ struct WebSocketState: Sendable {
         hasEnded = true
         stream = nil
         if isClosedByUs { inbox = nil }
-        let waiting = readers.removeAll { _ in true }.map(\.waiter)
+        let waiting = takeReaders { _ in true }
         if let error = info.error, !isClosedByUs {
             lastError = error
             if waiting.isEmpty { queue.emit(.error(error)) }

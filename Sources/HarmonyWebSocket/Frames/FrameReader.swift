@@ -45,6 +45,32 @@ struct FrameReader: Sendable {
         return .header(header)
     }
 
+    /// A frame that is a message by itself, not compressed, and whole in `bytes` from `start` on, which it moves behind the
+    /// frame: nearly all that most peers send. Nil, and nothing has changed, for anything else.
+    @inline(__always)
+    func wholeMessage(
+        in bytes: UnsafeRawBufferPointer, from start: inout Int, upTo limit: Int
+    ) -> (opcode: Opcode, payload: UnsafeRawBufferPointer, mask: UInt32?)? {
+        let rest = bytes.count - start
+        guard !isInside, !isFragmented, partialCount == 0, rest >= 2, let base = bytes.baseAddress else { return nil }
+        let frame = UnsafeRawBufferPointer(start: base + start, count: rest)
+        let (first, second) = (frame[0], frame[1])
+        guard first == 0x81 || first == 0x82, second & 0x80 == (expectsMask ? 0x80 : 0) else { return nil }
+        var length = Int(second & 0x7F)
+        var size = 2
+        if length == 126, rest >= 4 {
+            length = Int(UInt16(bigEndian: frame.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+            size = 4
+        }
+        // Neither one that is not written in its shortest form.
+        guard size == 2 ? length < 126 : length >= 126, length <= min(maxLength, limit) else { return nil }
+        let end = size + (expectsMask ? 4 : 0)
+        guard rest >= end + length else { return nil }
+        start += end + length
+        let mask = expectsMask ? UInt32(littleEndian: frame.loadUnaligned(fromByteOffset: size, as: UInt32.self)) : nil
+        return (first == 0x81 ? .text : .binary, UnsafeRawBufferPointer(rebasing: frame[end..<end + length]), mask)
+    }
+
     private mutating func payload(in bytes: UnsafeRawBufferPointer, from start: inout Int) -> Piece? {
         let count = min(missing, bytes.count - start)
         if count == 0, missing > 0 { return nil }

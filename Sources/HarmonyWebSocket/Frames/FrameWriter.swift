@@ -2,18 +2,21 @@
 enum FrameWriter {
     /// A frame, masked if its header says so; the payload's count is the header's length.
     static func frame(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) -> [UInt8] {
-        let size = header.size
-        return [UInt8](unsafeUninitializedCapacity: size + payload.count) { buffer, count in
-            let bytes = UnsafeMutableRawBufferPointer(buffer)
-            header.write(to: bytes)
-            let body = UnsafeMutableRawBufferPointer(rebasing: bytes[size..<size + payload.count])
-            if let mask = header.mask {
-                Mask.copy(payload, to: body, with: mask)
-            } else {
-                body.copyMemory(from: payload)
-            }
-            count = size + payload.count
+        [UInt8](unsafeUninitializedCapacity: header.size + payload.count) { buffer, count in
+            count = write(header, payload, to: UnsafeMutableRawBufferPointer(buffer))
         }
+    }
+
+    /// Writes a frame to the beginning of `buffer`, which has room for it. Returns how long it is.
+    @inline(__always)
+    static func write(
+        _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, to buffer: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        let size = header.size
+        header.write(to: buffer)
+        let body = UnsafeMutableRawBufferPointer(rebasing: buffer[size..<size + payload.count])
+        if let mask = header.mask { Mask.copy(payload, to: body, with: mask) } else { body.copyMemory(from: payload) }
+        return size + payload.count
     }
 
     /// A frame, masked if its header says so.
@@ -27,19 +30,5 @@ enum FrameWriter {
             header.write(to: UnsafeMutableRawBufferPointer(buffer))
             count = header.size
         }
-    }
-}
-
-/// Where a client's masks come from: the system's random numbers, since nobody may foresee a mask (RFC 6455, section 10.3).
-struct MaskSource {
-    // A call of the generator gives two masks.
-    private var spare: UInt32?
-
-    mutating func next() -> UInt32 {
-        if let mask = spare.take() { return mask }
-        var generator = SystemRandomNumberGenerator()
-        let pair = generator.next()
-        spare = UInt32(truncatingIfNeeded: pair >> 32)
-        return UInt32(truncatingIfNeeded: pair)
     }
 }

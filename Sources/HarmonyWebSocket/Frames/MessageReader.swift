@@ -37,7 +37,22 @@ struct MessageReader {
     }
 
     /// What comes next in `chunk` from `start` on, which it moves behind that; nil when everything is used up.
+    @inline(__always)
     mutating func next(in chunk: UnsafeRawBufferPointer, from start: inout Int) throws(Violation) -> Incoming? {
+        guard let whole = frames.wholeMessage(in: chunk, from: &start, upTo: limits.maxMessageSize) else {
+            return try nextPiece(in: chunk, from: &start)
+        }
+        let bytes = MessageReader.unmasked(whole.payload, whole.mask)
+        guard whole.opcode == .text else { return .message(WebSocketData(.binary, bytes)) }
+        var validator = UTF8Validator()
+        if !bytes.withUnsafeBytes({ validator.append($0) }) { throw .invalidText("a text that is not UTF-8") }
+        if !validator.isComplete { throw .invalidText("a text that ends within a character") }
+        return .message(WebSocketData(.text, bytes))
+    }
+
+    private mutating func nextPiece(
+        in chunk: UnsafeRawBufferPointer, from start: inout Int
+    ) throws(Violation) -> Incoming? {
         while let piece = try frames.next(in: chunk, from: &start) {
             switch piece {
             case .header(let header):
@@ -93,12 +108,7 @@ struct MessageReader {
         guard !part.isEmpty else { return }
         let before = bytes.count
         if before == 0, bytes.capacity <= part.count || header.length == part.count {
-            // Nearly always: a frame that came whole.
-            bytes = [UInt8](unsafeUninitializedCapacity: part.count) { buffer, count in
-                let target = UnsafeMutableRawBufferPointer(buffer)
-                if let mask { Mask.copy(part, to: target, with: mask) } else { target.copyMemory(from: part) }
-                count = part.count
-            }
+            bytes = MessageReader.unmasked(part, mask)
             return
         }
         bytes.append(contentsOf: part)
@@ -106,6 +116,23 @@ struct MessageReader {
         bytes.withUnsafeMutableBytes { all in
             let new = UnsafeMutableRawBufferPointer(rebasing: all[before...])
             Mask.copy(UnsafeRawBufferPointer(new), to: new, with: mask)
+        }
+    }
+
+    /// From so many bytes on, one pass is cheaper than two.
+    private static let leastInOnePass = 2048
+
+    private static func unmasked(_ part: UnsafeRawBufferPointer, _ mask: UInt32?) -> [UInt8] {
+        if part.count < leastInOnePass {
+            // The initializer below looks its storage's type up each time.
+            var bytes = Array(part.assumingMemoryBound(to: UInt8.self))
+            if let mask { bytes.withUnsafeMutableBytes { Mask.copy(UnsafeRawBufferPointer($0), to: $0, with: mask) } }
+            return bytes
+        }
+        return [UInt8](unsafeUninitializedCapacity: part.count) { buffer, count in
+            let target = UnsafeMutableRawBufferPointer(buffer)
+            if let mask { Mask.copy(part, to: target, with: mask) } else { target.copyMemory(from: part) }
+            count = part.count
         }
     }
 

@@ -1,3 +1,5 @@
+internal import SocketCore
+
 /// The client's side of the opening handshake (RFC 6455, section 4.1): the request, and what an answer to it means.
 struct ClientHandshake: Sendable {
     let url: WebSocketURL
@@ -23,8 +25,7 @@ struct ClientHandshake: Sendable {
 
     /// A key that nobody has used before.
     static func makeKey() -> String {
-        var generator = SystemRandomNumberGenerator()
-        return Base64.encode((0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) })
+        Base64.encode((0..<4).flatMap { _ in withUnsafeBytes(of: RandomCalls.next()) { [UInt8]($0) } })
     }
 
     /// The request.

@@ -3,6 +3,14 @@ internal import SocketCore
 
 // From an accepted stream to a WebSocket, or to a plain answer. Runs on the stream's loop.
 extension ServerHost {
+    /// The same in a task of its own: what it has on its stack is not kept as long as the caller's task lives.
+    func openAside<Stream: StreamServerConnection>(_ stream: Stream) async -> WebSocketConnection? {
+        await withTaskGroup(of: WebSocketConnection?.self) { tasks in
+            tasks.addTask { [self] in await open(stream) }
+            return await tasks.next() ?? nil
+        }
+    }
+
     /// The handshake; nil when there is no WebSocket to be had, and the stream is closed.
     func open<Stream: StreamServerConnection>(_ stream: Stream) async -> WebSocketConnection? {
         guard let config = state.withLock({ $0.config }) else {
@@ -96,10 +104,17 @@ extension ServerHost {
     private func readHead<Stream: StreamServerConnection>(
         _ stream: Stream, _ config: WebSocketServerConfig
     ) async throws(HandshakeProblem) -> [UInt8] {
+        let deadline = Instant.after(config.handshakeTimeout)
+        var isHTTP = true
         do throws(SocketError) {
-            let head = try await stream.receive(
-                until: "\r\n\r\n", maxLength: config.limits.maxHeaderSize, timeout: config.handshakeTimeout)
-            if let head { return head }
+            // What does not begin as a method does, such as the greeting of a TLS client, has no end to wait for.
+            let first = try await stream.peek(upTo: 1, timeout: deadline.remaining)?.first
+            isHTTP = first.map(HTTPHead.isToken) ?? true
+            if isHTTP, first != nil {
+                let head = try await stream.receive(
+                    until: "\r\n\r\n", maxLength: config.limits.maxHeaderSize, timeout: deadline.remaining)
+                if let head { return head }
+            }
         } catch {
             switch error.kind {
             case .messageTooLong:
@@ -108,6 +123,7 @@ extension ServerHost {
             default: break
             }
         }
+        if !isHTTP { throw HandshakeProblem("what came is not HTTP") }
         stream.stream.driver.end(.flush)
         throw HandshakeProblem(ServerHost.isGone)
     }
@@ -152,7 +168,7 @@ extension WebSocketDriver {
         let terms = Link.Terms(
             isServer: true, limits: config.limits, closeTimeout: config.closeTimeout, pingInterval: config.pingInterval,
             pongTimeout: config.pongTimeout, compression: config.compression, agreement: agreement)
-        state.withLock { state in
+        withState { state in
             state.readyState = .open
             state.url = url
             state.openInfo = info
@@ -165,7 +181,7 @@ extension WebSocketDriver {
     /// Lets messages in: the first listeners, or the handler, are in place.
     func startReading() {
         post { [self] in
-            if let link, !state.withLock({ $0.isStalled }) { link.driver.isPaused = false }
+            if let link, !withState({ $0.isStalled }) { link.driver.isPaused = false }
         }
     }
 }

@@ -160,7 +160,7 @@ extension ServerHost {
     func broadcast(_ data: WebSocketData, to connections: [WebSocketConnection]) -> Int {
         let config = state.withLock { $0.config }
         let reached = connections.filter { $0.readyState == .open && $0.bufferedAmount <= config?.broadcastLimit ?? 0 }
-        let windows = Set(reached.compactMap { connection in connection.driver.state.withLock { $0.windowBits } })
+        let windows = Set(reached.compactMap { connection in connection.driver.withState { $0.windowBits } })
         let message = OutgoingMessage(data, windows: windows, config?.compression)
         for connection in reached {
             connection.driver.post(bytes: data.bytes.count) { [driver = connection.driver] in

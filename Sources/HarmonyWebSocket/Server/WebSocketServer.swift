@@ -74,6 +74,21 @@ public final class WebSocketServer: Sendable {
         try await begin(server, config)
     }
 
+    /// Serves the connections of a server of streams that listens already; as the async form.
+    public func start(
+        on server: some StreamServer, _ config: WebSocketServerConfig = WebSocketServerConfig(serverPort: 0),
+        completion: @escaping @Sendable (Result<Void, WebSocketError>) -> Void
+    ) {
+        Task(executorPreference: eventLoop) { [self] in
+            do throws(WebSocketError) {
+                try await start(on: server, config)
+                host.run { completion(.success(())) }
+            } catch {
+                host.run { completion(.failure(error)) }
+            }
+        }
+    }
+
     private func begin<Server: StreamServer>(
         _ server: Server, _ config: WebSocketServerConfig
     ) async throws(WebSocketError) {
@@ -148,6 +163,19 @@ public final class WebSocketServer: Sendable {
         try await connection.send(data)
     }
 
+    /// Sends a message on a connection; as the async form. The handler runs where the connection's listeners do.
+    public func send(
+        _ data: WebSocketData, to connection: WebSocketConnection,
+        completion: @escaping @Sendable (Result<Void, WebSocketError>) -> Void
+    ) {
+        do throws(WebSocketError) {
+            try host.check(connection)
+            connection.send(data, completion: completion)
+        } catch {
+            connection.driver.complete { completion(.failure(error)) }
+        }
+    }
+
     /// Closes a connection; as its own `close`.
     ///
     /// - Throws: `.notConnected` when the connection is not one of this server's, or has ended; `.invalidArgument` for
@@ -157,6 +185,19 @@ public final class WebSocketServer: Sendable {
     ) async throws(WebSocketError) {
         try host.check(connection)
         try await connection.close(options)
+    }
+
+    /// Closes a connection; as the async form. The handler runs where the connection's listeners do.
+    public func close(
+        _ connection: WebSocketConnection, _ options: WebSocketCloseOptions = WebSocketCloseOptions(),
+        completion: @escaping @Sendable (Result<Void, WebSocketError>) -> Void
+    ) {
+        do throws(WebSocketError) {
+            try host.check(connection)
+            connection.close(options, completion: completion)
+        } catch {
+            connection.driver.complete { completion(.failure(error)) }
+        }
     }
 
     /// Sends a message to all connections, or to those that `isIncluded` says, and returns for how many it was queued.
@@ -209,17 +250,28 @@ public final class WebSocketServer: Sendable {
     private func serve<Server: StreamServer>(
         _ server: Server, _ handler: @escaping @Sendable (WebSocketConnection) async throws -> Void
     ) async throws(SocketError) {
-        try await server.serve { [host] stream in
-            guard let connection = await host.open(stream) else { return }
-            connection.driver.startReading()
-            do {
-                try await handler(connection)
-                await connection.close()
+        host.state.withLock { $0.isServingCancelled = false }
+        let result: Result<Void, SocketError> = await withTaskCancellationHandler {
+            do throws(SocketError) {
+                try await server.serve { [host] stream in
+                    guard let connection = await host.openAside(stream) else { return }
+                    host.beginServing(connection)
+                    do {
+                        try await handler(connection)
+                        await connection.close()
+                    } catch {
+                        host.report(error, of: connection)
+                        await connection.driver.close(ClosingMachine.Frame(code: .internalServerError))
+                    }
+                }
+                return .success(())
             } catch {
-                host.report(error, of: connection)
-                await connection.driver.close(ClosingMachine.Frame(code: .internalServerError))
+                return .failure(error)
             }
+        } onCancel: { [host] in
+            host.cancelServing()
         }
+        try result.get()
     }
 }
 

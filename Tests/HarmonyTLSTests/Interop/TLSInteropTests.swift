@@ -151,6 +151,65 @@ struct TLSInteropTests {
         _ = try await blocking { try child.waitForEnd() }
     }
 
+    @Test(
+        "Our client resumes a session of openssl s_server, which knows it by the name that it asks for",
+        .enabled(if: ChildProcess.find("openssl") != nil, "openssl is not installed"), arguments: versions)
+    func sServer_resumes(version: TLSProtocol) async throws {
+        let files = try Files()
+        let port = try freePort()
+        let child = try ChildProcess(
+            "openssl",
+            [
+                "s_server", "-accept", "127.0.0.1:\(port)", version == .tls12 ? "-tls1_2" : "-tls1_3", "-rev",
+                "-cert", files.cert.path, "-key", files.key.path, "-naccept", "2",
+                // Whoever asks for this name gets the certificate for it; others would get one that is not for it.
+                "-servername", "localhost", "-servername_fatal", "-cert2", files.cert.path, "-key2", files.key.path,
+            ])
+        var session: TLSSession?
+        for isResumed in [false, true] {
+            let client = try await connectWhenItListens(port, Certificates.shared.clientOptions) {
+                $0.session = session
+            }
+            try await client.send("stressed\n")
+            #expect(try await client.receive(until: "\n") == Array("desserts\n".utf8))
+            #expect(client.isResumed == isResumed)
+            session = client.session
+            #expect(session != nil)
+            await client.close()
+        }
+        _ = try await blocking { try child.waitForEnd() }
+    }
+
+    @Test(
+        "A server that asks for a renegotiation is refused, gives up, and the connection ends with a typed error",
+        .enabled(if: ChildProcess.find("openssl") != nil, "openssl is not installed"))
+    func helloRequest_isRefused() async throws {
+        let files = try Files()
+        let port = try freePort()
+        let child = try ChildProcess(
+            "openssl",
+            [
+                "s_server", "-accept", "127.0.0.1:\(port)", "-tls1_2", "-cert", files.cert.path, "-key", files.key.path,
+                "-naccept", "1",
+            ])
+        let client = try await connectWhenItListens(port, Certificates.shared.clientOptions)
+        try await client.send("before\n")
+        var line = ""
+        repeat { line = try await blocking { try child.readLine() } } while line != "before"
+        // "r" at the beginning of a line is s_server's word for it.
+        try await blocking { try child.write(Array("r\n".utf8)) }
+        let error = await failure { () throws(SocketError) in
+            while try await client.receive(timeout: .seconds(20)) != nil {}
+        }
+        #expect(error?.kind == .tlsFailed)
+        #expect(error?.message.contains("handshake failure") == true, "\(error?.message ?? "no error")")
+        let output = try await blocking { String(decoding: try child.readAll(ofErrors: true), as: UTF8.self) }
+        #expect(output.contains("no renegotiation"), "\(output)")
+        await client.close()
+        child.closeInput()
+        _ = try await blocking { try child.waitForEnd() }
+    }
+
     /// s_server says nothing of its own when it listens.
     private func connectWhenItListens(
         _ port: Int, _ secure: TLSSecureOptions, _ change: (inout TLSConnectOptions) -> Void = { _ in }

@@ -56,8 +56,8 @@ import Testing
         let info = WebSocketOpenInfo(
             status: 101, message: "", protocol: "", extensions: "", headers: WebSocketHeaders())
         driver.post { driver.accept(pair.connection, "/", info, Host.config, nil) }
-        try await eventually("it has ended") { driver.state.withLock { $0.readyState } == .closed }
-        #expect(driver.state.withLock { $0.closeInfo?.code } == .abnormalClosure)
+        try await eventually("it has ended") { driver.withState { $0.readyState } == .closed }
+        #expect(driver.withState { $0.closeInfo?.code } == .abnormalClosure)
         await pair.close()
     }
 

@@ -157,6 +157,36 @@ import Testing
         await host.stop()
     }
 
+    @Test func server_withCompletionHandlers_startsSendsAndCloses() async throws {
+        let below = TCPSocketServer()
+        try await below.listen(NetAddress("127.0.0.1"))
+        let server = WebSocketServer()
+        let connections = EventRecorder<WebSocketConnection>()
+        server.on(.connect) { connections.record($0) }
+        try await answer { (done: @escaping @Sendable (Result<Void, WebSocketError>) -> Void) in
+            server.start(on: below, completion: done)
+        }.get()
+        let client = WebSocket()
+        try await client.connect("ws://\(try #require(server.localAddress))/")
+        let connection = try #require(try await connections.wait(count: 1).first)
+        try await answer { server.send(.text("for you"), to: connection, completion: $0) }.get()
+        #expect(try await client.receive(timeout: .seconds(20))?.text == "for you")
+        async let end = client.receive()
+        try await answer {
+            server.close(connection, WebSocketCloseOptions(code: .goingAway), completion: $0)
+        }.get()
+        #expect(try await end == nil)
+        try await eventually("it has left the list") { server.listAllConnections().isEmpty }
+        let late = try await answer { server.send(.text("late"), to: connection, completion: $0) }
+        #expect(late.failure?.kind == .notConnected)
+        #expect(try await answer { server.close(connection, completion: $0) }.failure?.kind == .notConnected)
+        let again = WebSocketServer()
+        let config = WebSocketServerConfig(serverPort: 0, limits: WebSocketLimits(maxFrameSize: 1))
+        let refused = try await answer { again.start(on: TCPSocketServer(), config, completion: $0) }
+        #expect(refused.failure?.kind == .invalidArgument)
+        await server.stop()
+    }
+
     @Test func stop_closesAllWith1001_andFreesThePort() async throws {
         let host = try await Host()
         let port = try host.address.port
@@ -211,6 +241,28 @@ import Testing
         #expect(client.closeCode == .internalServerError)
         #expect(try await errors.wait(count: 1).first?.kind == .handlerFailed)
         serving.cancel()
+        #expect(await serving.result.error?.kind == .cancelled)
+        await server.stop()
+    }
+
+    @Test func serve_cancelled_endsTheReceivesOfItsHandlers() async throws {
+        let server = WebSocketServer()
+        try await server.start(Host.config)
+        let ends = EventRecorder<WebSocketError.Kind?>()
+        let serving = Task {
+            try await server.serve { client in
+                try await client.send("welcome")
+                let waiting = await webSocketFailure { () async throws(WebSocketError) in try await client.receive() }
+                let next = await webSocketFailure { () async throws(WebSocketError) in try await client.receive() }
+                ends.record(waiting?.kind)
+                ends.record(next?.kind)
+            }
+        }
+        let client = WebSocket()
+        try await client.connect("ws://\(try #require(server.localAddress))/")
+        #expect(try await client.receive(timeout: .seconds(20))?.text == "welcome")
+        serving.cancel()
+        #expect(try await ends.wait(count: 2) == [.cancelled, .cancelled])
         #expect(await serving.result.error?.kind == .cancelled)
         await server.stop()
     }
@@ -297,6 +349,12 @@ import Testing
         try await eventually("its queue is full") { host.server.broadcast(message) == 0 }
         peer.socket.close()
         await host.stop()
+    }
+}
+
+extension Result where Failure == WebSocketError {
+    fileprivate var failure: WebSocketError? {
+        if case .failure(let error) = self { error } else { nil }
     }
 }
 

@@ -5,6 +5,7 @@ import Glibc
 /// Servers and a client with FlyingSocks, in ordinary tasks: it has no other style.
 ///
 ///     flying-peer tcp-async echo|discard|chargen
+///     flying-peer ws-async
 ///     flying-peer client-async HOST PORT MESSAGES
 @main
 struct Main {
@@ -12,6 +13,7 @@ struct Main {
         let arguments = CommandLine.arguments
         switch (arguments.dropFirst().first, arguments.count) {
         case ("tcp-async", 3): try await serve(arguments[2])
+        case ("ws-async", 2): try await serveWebSockets()
         case ("client-async", 5):
             guard let port = UInt16(arguments[3]), let messages = Int(arguments[4]) else { fail("HOST PORT MESSAGES") }
             // Away from the main actor, as tasks usually are.
@@ -94,11 +96,11 @@ private func play(_ host: String, _ port: UInt16, _ messages: Int) async throws 
     while readLine() != nil {}
 }
 
-private func say(_ line: String) {
+func say(_ line: String) {
     _ = Array("\(line)\n".utf8).withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
 }
 
-private func fail(_ reason: String) -> Never {
+func fail(_ reason: String) -> Never {
     _ = Array("flying-peer: \(reason)\n".utf8).withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     exit(2)
 }

@@ -6,6 +6,7 @@ import NIOPosix
 ///
 ///     nio-peer tcp-handlers|tcp-async echo|discard|chargen
 ///     nio-peer udp-handlers|udp-async
+///     nio-peer ws-handlers
 ///     nio-peer client-handlers|client-async HOST PORT MESSAGES
 @main
 struct Main {
@@ -16,6 +17,7 @@ struct Main {
         case ("tcp-async", 3): try await AsyncServer(mode: Mode(arguments[2])).run()
         case ("udp-handlers", 2): try await serveDatagramsWithHandlers()
         case ("udp-async", 2): try await serveDatagramsWithTasks()
+        case ("ws-handlers", 2): try await serveWebSocketsWithHandlers()
         case ("client-handlers", 5): try await HandlerClient(arguments).run()
         case ("client-async", 5): try await AsyncClient(arguments).run()
         default: fail("see the head of its source")

@@ -15,6 +15,9 @@ struct address parse_address(const char *host, long port);
 // As `parse_address`, and refuses what is not this machine: where a load goes.
 struct address parse_loopback_address(const char *host, long port);
 
+// A nonblocking listener, whose connections have no delay.
+int open_listener(const struct address *address);
+
 // Says where a bound socket listens, as the runner expects it: "listening on 127.0.0.1:7007" or "listening on [::1]:7007".
 void print_listening(int descriptor);
 

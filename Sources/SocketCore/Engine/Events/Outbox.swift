@@ -84,9 +84,9 @@ package struct Outbox: Sendable {
         indirect case event(EngineEvent)
         case call(@Sendable () -> Void)
         /// The completion of a send that succeeded, the most frequent of all: `StreamDriver` calls it.
-        case sent(StreamDriver.SendCompletion)
+        case sent(SendCompletion)
         /// The completion of a receive that failed: `StreamDriver` calls it.
-        indirect case notReceived(StreamDriver.ReceiveCompletion, Failure)
+        indirect case notReceived(ReceiveCompletion, Failure)
         /// The place of one that has been told.
         case told
     }

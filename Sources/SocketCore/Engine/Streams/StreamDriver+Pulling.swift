@@ -13,10 +13,6 @@ extension StreamDriver {
         case failed(Failure)
     }
 
-    /// Hears what a receive of this socket brought: nil is the end of input. It is handed the socket, so it need not
-    /// hold it.
-    package typealias ReceiveCompletion = @Sendable (StreamDriver, Result<[UInt8]?, Failure>) -> Void
-
     /// Takes the next bytes, or the next message, without waiting. As with a request of its own otherwise.
     package func tryReceive(isNext: Bool, isEager: Bool) -> ReceiveOutcome {
         var request = ReadRequest.chunk
@@ -53,19 +49,19 @@ extension StreamDriver {
         }
     }
 
-    /// The completion form: `body` is told in the socket's order of events.
-    package func receive(timeout: Duration?, _ body: @escaping ReceiveCompletion) {
-        receive(.chunk, timeout, .handler(body), body)
+    /// The completion form: `completion` is told in the socket's order of events.
+    package func receive(timeout: Duration?, _ completion: ReceiveCompletion) {
+        receive(.chunk, timeout, .handler(completion), completion)
     }
 
     /// The completion form of a request.
-    package func receive(_ request: ReadRequest, timeout: Duration?, _ body: @escaping ReceiveCompletion) {
-        let pending = StreamState.PendingRequest(request, body)
-        receive(request, timeout, .request(pending), body)
+    package func receive(_ request: ReadRequest, timeout: Duration?, _ completion: ReceiveCompletion) {
+        let pending = StreamState.PendingRequest(request, completion)
+        receive(request, timeout, .request(pending), completion)
     }
 
     private func receive(
-        _ request: ReadRequest, _ timeout: Duration?, _ reader: StreamState.Reader, _ body: @escaping ReceiveCompletion
+        _ request: ReadRequest, _ timeout: Duration?, _ reader: StreamState.Reader, _ completion: ReceiveCompletion
     ) {
         let isEager = timeout.map { $0 <= .zero } ?? false
         let deadline = Instant.after(timeout)
@@ -77,18 +73,18 @@ extension StreamDriver {
         }
         var request = request
         switch take(&request, into: nil, admission, isEager: isEager) {
-        case .bytes(let bytes, _): complete(body, .success(bytes))
-        case .ended, .filled: complete(body, .success(nil))
-        case .failed(let failure): complete(body, .failure(failure))
+        case .bytes(let bytes, _): complete(completion, .success(bytes))
+        case .ended, .filled: complete(completion, .success(nil))
+        case .failed(let failure): complete(completion, .failure(failure))
         case .wait(let hasTurn):
             let failure = enqueue(reader, nil, deadline, isServing: false, hasTurn: hasTurn)
-            if let failure { complete(body, .failure(failure)) }
+            if let failure { complete(completion, .failure(failure)) }
         case nil: break
         }
     }
 
-    func complete(_ body: @escaping ReceiveCompletion, _ result: Result<[UInt8]?, Failure>) {
-        complete { [self] in body(self, result) }
+    func complete(_ completion: ReceiveCompletion, _ result: Result<[UInt8]?, Failure>) {
+        complete { [self] in completion.call(self, result) }
     }
 
     // MARK: The turn
@@ -243,7 +239,7 @@ extension StreamDriver {
     package func setFramer(_ framer: Framer?) {
         let (before, mustTurn) = withState { state in
             let before = state.framer
-            state.framer = framer
+            if framer != nil || before != nil { state.rare.framer = framer }
             state.read.retry()
             return (before, state.wantsTurnAfterReading())
         }

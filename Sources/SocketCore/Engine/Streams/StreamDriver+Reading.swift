@@ -40,12 +40,14 @@ extension StreamDriver {
                 state.outbox.beginDirectDelivery()
                 return (didClear, reader.waiter)
             }
-            if case .handler(let body) = reader.waiter { state.outbox.append(.call { [self] in body(self, result) }) }
+            if case .handler(let completion) = reader.waiter {
+                state.outbox.append(.call { [self] in completion.call(self, result) })
+            }
             return (didClear, nil)
         }
         if didClear { rearm(.read) }
-        guard case .handler(let body) = reader else { return withState { $0.step(mayRead: mayRead) } }
-        body(self, result)
+        guard case .handler(let completion) = reader else { return withState { $0.step(mayRead: mayRead) } }
+        completion.call(self, result)
         return deliver(isOver: true)
     }
 
@@ -60,23 +62,23 @@ extension StreamDriver {
         countRead(0)
         switch reader.waiter {
         case .task(let waiter): waiter.resume()
-        case .handler(let body):
+        case .handler(let completion):
             var request = ReadRequest.chunk
-            pull(&request, for: reader, body)
-        case .request(let pending): pull(&pending.request, for: reader, pending.body)
+            pull(&request, for: reader, completion)
+        case .request(let pending): pull(&pending.request, for: reader, pending.completion)
         }
     }
 
     private func pull(
-        _ request: inout ReadRequest, for reader: Waiting<StreamState.Reader>, _ body: @escaping ReceiveCompletion
+        _ request: inout ReadRequest, for reader: Waiting<StreamState.Reader>, _ completion: ReceiveCompletion
     ) {
         switch tryReceive(&request, isNext: true, isEager: false) {
-        case .bytes(let bytes, _): complete(body, .success(bytes))
+        case .bytes(let bytes, _): complete(completion, .success(bytes))
         case .filled: break
-        case .ended: complete(body, .success(nil))
-        case .failed(let failure): complete(body, .failure(failure))
+        case .ended: complete(completion, .success(nil))
+        case .failed(let failure): complete(completion, .failure(failure))
         case .wait(let hasTurn):
-            if let failure = enqueue(reader, hasTurn: hasTurn) { complete(body, .failure(failure)) }
+            if let failure = enqueue(reader, hasTurn: hasTurn) { complete(completion, .failure(failure)) }
         }
     }
 

@@ -86,9 +86,6 @@ extension StreamDriver {
         }
     }
 
-    /// Hears how a send of this socket ended; nil is success. It is handed the socket, so it need not hold it.
-    package typealias SendCompletion = @Sendable (StreamDriver, Failure?) -> Void
-
     /// How far a send came without waiting.
     package enum SendOutcome: Sendable {
         /// The kernel has taken every byte. `mustYield`: see `yieldTurn`.
@@ -276,20 +273,20 @@ extension StreamDriver {
         if let failure { throw failure }
     }
 
-    /// The completion form: `body` is told in the socket's order of events.
+    /// The completion form: `completion` is told in the socket's order of events.
     package func send(
-        _ source: Source, timeout: Duration?, isFramed: Bool = false, _ body: @escaping SendCompletion
+        _ source: Source, timeout: Duration?, isFramed: Bool = false, _ completion: SendCompletion
     ) {
-        switch beginSend(source, completion: body, isFramed: isFramed) {
+        switch beginSend(source, completion: completion, isFramed: isFramed) {
         case .sent: break
-        case .failed(let failure): complete { [self] in body(self, failure) }
-        case .queued(let ticket): awaitSend(ticket, timeout: timeout, body)
+        case .failed(let failure): complete { [self] in completion.call(self, failure) }
+        case .queued(let ticket): awaitSend(ticket, timeout: timeout, completion)
         }
     }
 
     /// The completion form of `waitForSend`.
-    package func awaitSend(_ ticket: Ticket, timeout: Duration?, _ body: @escaping SendCompletion) {
-        let waiter = Waiter.handler { [self] failure in complete { [self] in body(self, failure) } }
+    package func awaitSend(_ ticket: Ticket, timeout: Duration?, _ completion: SendCompletion) {
+        let waiter = Waiter.handler { [self] failure in complete { [self] in completion.call(self, failure) } }
         awaitSend(ticket, waiter, .after(timeout), isServing: false)
     }
 

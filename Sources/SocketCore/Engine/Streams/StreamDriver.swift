@@ -261,8 +261,8 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
 
     private func perform(_ delivery: Outbox.Delivery) {
         switch delivery.item {
-        case .sent(let body): body(self, nil)
-        case .notReceived(let body, let failure): body(self, .failure(failure))
+        case .sent(let completion): completion.call(self, nil)
+        case .notReceived(let completion, let failure): completion.call(self, .failure(failure))
         default: delivery.perform()
         }
     }

@@ -10,6 +10,8 @@ extension StreamState {
         var closers: [Waiter] = []
         /// What the bytes go through, if the connection is secure: it knows what errors mean.
         var cipher: (any StreamCipher)?
+        /// What cuts the stream into messages.
+        var framer: Framer?
         /// Somebody wants the descriptor for himself.
         var detachment: Detachment?
         /// Whether the message listeners were paused before.
@@ -40,6 +42,9 @@ extension StreamState {
         /// Kept when there is an idle time-out.
         var lastActivity = Instant.never
     }
+
+    /// What cuts the stream into messages, if anything does.
+    var framer: Framer? { mutating get { rareIfAny?.framer } }
 
     /// What few connections have, made when first asked for. To look whether there is any, ask `rareIfAny`.
     var rare: Rare {

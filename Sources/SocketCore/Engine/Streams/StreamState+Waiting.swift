@@ -21,7 +21,7 @@ extension StreamState {
         /// Told that it is its turn; reads for itself.
         case task(Waiter)
         /// Handed what the loop has read for it: whatever arrived, or a message.
-        case handler(StreamDriver.ReceiveCompletion)
+        case handler(ReceiveCompletion)
         /// Handed what it asked for.
         case request(PendingRequest)
 
@@ -32,11 +32,11 @@ extension StreamState {
     final class PendingRequest: @unchecked Sendable {
         // Sendable: see above.
         var request: ReadRequest
-        let body: StreamDriver.ReceiveCompletion
+        let completion: ReceiveCompletion
 
-        init(_ request: ReadRequest, _ body: @escaping StreamDriver.ReceiveCompletion) {
+        init(_ request: ReadRequest, _ completion: ReceiveCompletion) {
             self.request = request
-            self.body = body
+            self.completion = completion
         }
     }
 

@@ -38,9 +38,8 @@ struct StreamState: ~Copyable {
     var shared = StreamSettings.Shared.standard
     var outbox = Outbox()
     var write = WriteMachine()
-    /// What was read ahead, and the framing: of whoever has the turn to read.
+    /// What was read ahead: of whoever has the turn to read, as the framing is.
     var ahead: ReadAhead?
-    var framer: Framer?
     var counts = StreamCounts()
     var readers = WaiterQueue<Reader>()
     private var lastTicket: UInt64 = 0
@@ -257,8 +256,8 @@ struct StreamState: ~Copyable {
     mutating func end(_ reader: Waiting<Reader>, with failure: Failure, _ endings: inout Endings) {
         switch reader.waiter {
         case .task(let waiter): endings.add(waiter, failure)
-        case .handler(let body): outbox.append(.notReceived(body, failure))
-        case .request(let pending): outbox.append(.notReceived(pending.body, failure))
+        case .handler(let completion): outbox.append(.notReceived(completion, failure))
+        case .request(let pending): outbox.append(.notReceived(pending.completion, failure))
         }
     }
 

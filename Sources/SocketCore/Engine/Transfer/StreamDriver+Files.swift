@@ -43,15 +43,15 @@ extension StreamDriver {
         if let outcome { throw outcome }
     }
 
-    /// The completion form: `body` is told in the socket's order of events, and after the last report.
-    package func send(_ file: SentFile, timeout: Duration?, _ body: @escaping SendCompletion) {
-        let completion: SendCompletion = { driver, failure in
+    /// The completion form: `completion` is told in the socket's order of events, and after the last report.
+    package func send(_ file: SentFile, timeout: Duration?, _ completion: SendCompletion) {
+        let completion = SendCompletion { driver, failure in
             file.meter?.end(failure == nil ? file.end : nil)
-            body(driver, failure)
+            completion.call(driver, failure)
         }
         switch beginSend(file) {
-        case .sent: complete { [self] in completion(self, nil) }
-        case .failed(let failure): complete { [self] in completion(self, failure) }
+        case .sent: complete { [self] in completion.call(self, nil) }
+        case .failed(let failure): complete { [self] in completion.call(self, failure) }
         case .queued(let ticket): awaitSend(ticket, timeout: timeout, completion)
         }
     }

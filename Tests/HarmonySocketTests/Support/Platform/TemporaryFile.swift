@@ -21,6 +21,15 @@ final class TemporaryFile: Sendable {
 
     deinit { _ = unlink(path) }
 
+    /// Puts something else in the place of what is in it.
+    func replace(_ bytes: [UInt8]) throws {
+        try setSize(0)
+        let number = openFunction(path, O_WRONLY)
+        guard number >= 0 else { throw RawError("open") }
+        defer { _ = closeFunction(number) }
+        guard write(number, bytes, bytes.count) == bytes.count else { throw RawError("write") }
+    }
+
     /// Cuts it, or adds zeros that take no room on the disk.
     func setSize(_ size: Int) throws {
         guard truncate(path, off_t(size)) == 0 else { throw RawError("truncate") }
@@ -36,5 +45,5 @@ final class TemporaryFile: Sendable {
     static func close(_ number: Int) { _ = closeFunction(Int32(number)) }
 }
 
-private func openFunction(_ path: String) -> Int32 { open(path, O_RDONLY | O_CLOEXEC) }
+private func openFunction(_ path: String, _ flags: Int32 = O_RDONLY) -> Int32 { open(path, flags | O_CLOEXEC) }
 private func closeFunction(_ number: Int32) -> Int32 { close(number) }

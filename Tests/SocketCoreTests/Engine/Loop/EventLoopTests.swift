@@ -291,8 +291,8 @@ import Testing
     @Test func signals_areBlockedOnTheLoopsThread() async throws {
         guard ProcessThreads.isKnown else { return }
         try await withLoop { loop in
-            try await onLoop(loop) {}
-            let status = try #require(ProcessThreads.named("socket-loop-\(loop.number)").first)
+            let status = try #require(try await onLoop(loop) { ProcessThreads.Status.current })
+            #expect(status.name == "socket-loop-\(loop.number)")
             let blocked = try #require(status.blockedSignals)
             #expect(blocked & ProcessThreads.blockableSignals == ProcessThreads.blockableSignals)
         }
@@ -313,16 +313,15 @@ import Testing
                 if case .ready(let events) = try await client.calls.take() { seen.formUnion(events) }
             }
             // It goes to wait after its last event by itself.
-            let name = "socket-loop-\(loop.number)"
-            try await eventually("the loop has gone to wait") {
-                poller.isQuiet && ProcessThreads.named(name).allSatisfy(\.isAsleep)
-            }
+            let thread = try await onLoop(loop) { ProcessThreads.Status.current?.number }
+            let status = { @Sendable in thread.flatMap { ProcessThreads.Status(number: $0) } }
+            try await eventually("the loop has gone to wait") { poller.isQuiet && status()?.isAsleep ?? true }
             let before = (poller.waits.value, poller.wakes.value)
-            let sleeps = ProcessThreads.named(name).first?.sleeps
+            let sleeps = status()?.sleeps
             // Not a wait for something: the time in which nothing may happen.
             try await Task.sleep(for: .milliseconds(150))
             #expect((poller.waits.value, poller.wakes.value) == before)
-            #expect(ProcessThreads.named(name).first?.sleeps == sleeps)
+            #expect(status()?.sleeps == sleeps)
             try await onLoop(loop) { loop.deregister(pair.near.number, token) }
         }
     }

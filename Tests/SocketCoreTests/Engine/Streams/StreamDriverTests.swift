@@ -88,11 +88,12 @@ import Testing
         case .send:
             story.expected.add(2)
             for name in ["send", "second send"] {
-                driver.send(.array(StreamDriverTests.large), timeout: nil) { _, _ in story.complete(name) }
+                driver.send(
+                    .array(StreamDriverTests.large), timeout: nil, SendCompletion { _, _ in story.complete(name) })
             }
         case .receive:
             story.expected.add()
-            driver.receive(timeout: nil) { _, _ in story.complete("receive") }
+            driver.receive(timeout: nil, ReceiveCompletion { _, _ in story.complete("receive") })
         case .finish:
             story.expected.add()
             driver.finish { _ in story.complete("finish") }
@@ -168,7 +169,9 @@ import Testing
             driver.startWatching()
             let ended = Mailbox<Void>()
             try ProcessCalls.startThread("test-sender") {
-                guard isAsync else { return driver.send(.array(bytes), timeout: nil) { _, _ in ended.put(()) } }
+                guard isAsync else {
+                    return driver.send(.array(bytes), timeout: nil, SendCompletion { _, _ in ended.put(()) })
+                }
                 switch driver.beginSend(.array(bytes)) {
                 case .queued(let ticket):
                     Task {
@@ -199,7 +202,7 @@ import Testing
             let started = Mailbox<Void>()
             try ProcessCalls.startThread("test-sender") {
                 started.put(())
-                driver.send(.array(bytes), timeout: nil) { ended.put($1) }
+                driver.send(.array(bytes), timeout: nil, SendCompletion { ended.put($1) })
             }.get()
             try await started.take()
             for _ in 0..<(round * 37 % 500) { _ = Instant.now }

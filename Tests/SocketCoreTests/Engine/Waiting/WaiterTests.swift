@@ -138,7 +138,7 @@ import Testing
                     ended.put(number)
                 }
                 if Bool.random(using: &generator) {
-                    driver.receive(timeout: timeout) { keep($1) }
+                    driver.receive(timeout: timeout, ReceiveCompletion { keep($1) })
                 } else {
                     let task = Task {
                         let result: Result<[UInt8]?, Failure>

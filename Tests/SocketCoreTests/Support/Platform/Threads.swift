@@ -15,14 +15,20 @@ enum ProcessThreads {
         let name: String
         private let fields: [Substring: Substring]
 
-        init?(number: Int) {
-            guard let text = ProcessThreads.contents(of: "/proc/self/task/\(number)/status") else { return nil }
+        init?(number: Int) { self.init(path: "/proc/self/task/\(number)/status") }
+
+        /// Of the calling thread.
+        static var current: Status? { Status(path: "/proc/thread-self/status") }
+
+        private init?(path: String) {
+            guard let text = ProcessThreads.contents(of: path) else { return nil }
             var fields: [Substring: Substring] = [:]
             for line in text.split(separator: "\n") {
                 guard let colon = line.firstIndex(of: ":") else { continue }
                 let value = line[line.index(after: colon)...].drop { $0 == "\t" || $0 == " " }
                 fields[line[..<colon]] = value
             }
+            guard let number = fields["Pid"].flatMap({ Int($0) }) else { return nil }
             self.number = number
             self.fields = fields
             name = String(fields["Name"] ?? "")
@@ -44,7 +50,8 @@ enum ProcessThreads {
     /// Whether this system tells.
     static var isKnown: Bool { access("/proc/self/task", R_OK) == 0 }
 
-    /// Every thread of this name.
+    /// Every thread of this name. The list may lack one when others begin or end while it is read: who knows the number of
+    /// a thread asks for that.
     static func named(_ name: String) -> [Status] {
         guard let folder = opendir("/proc/self/task") else { return [] }
         defer { closedir(folder) }

@@ -4,20 +4,18 @@
 
 #include "load.h"
 #include "streams.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 enum { CONNECT_WAVE = 128 };  // connections opened before their first echo: well below any server's backlog
 
-// MARK: One connection
+static struct wire wire;
 
-static const unsigned char *expected(const struct connection *connection, uint64_t position) {
-    return pattern_at((uint64_t)number(connection) * 37 + position);
-}
+// MARK: One connection
 
 static void issue(struct connection *connection, uint64_t time) {
     connection->issued_at[connection->issued % (uint64_t)options.depth] = time;
@@ -27,13 +25,13 @@ static void issue(struct connection *connection, uint64_t time) {
 
 // Sends what was issued as far as the kernel takes it; the rest goes out when the connection is reported writable.
 static void send_issued(struct connection *connection) {
-    uint64_t end = connection->issued * (uint64_t)options.size;
+    uint64_t end = connection->issued * wire.sent;
     if (connection->sent < end) {
         await_sleeper();
     }
     while (connection->sent < end) {
-        ssize_t count = send(connection->descriptor, expected(connection, connection->sent),
-                             smaller(end - connection->sent, CHUNK), MSG_NOSIGNAL);
+        ssize_t count = transport->send(&connection->stream, outgoing(connection, connection->sent),
+                                        smaller(end - connection->sent, CHUNK));
         if (count < 0) {
             if (errno == EINTR) {
                 continue;
@@ -48,7 +46,7 @@ static void send_issued(struct connection *connection) {
 }
 
 static void complete_messages(struct connection *connection, uint64_t time) {
-    while ((connection->completed + 1) * (uint64_t)options.size <= connection->received) {
+    while ((connection->completed + 1) * wire.received <= connection->received) {
         histogram_add(&window.latencies, time - connection->issued_at[connection->completed % (uint64_t)options.depth]);
         connection->completed += 1;
         window.completed += 1;
@@ -62,7 +60,7 @@ static void complete_messages(struct connection *connection, uint64_t time) {
 static void receive_replies(struct connection *connection) {
     static unsigned char buffer[CHUNK];
     for (;;) {
-        ssize_t count = recv(connection->descriptor, buffer, sizeof buffer, 0);
+        ssize_t count = transport->receive(&connection->stream, buffer, sizeof buffer);
         if (count < 0) {
             if (errno == EINTR) {
                 continue;
@@ -75,10 +73,10 @@ static void receive_replies(struct connection *connection) {
         if (count == 0) {
             fail("connection %ld: closed by the server", number(connection));
         }
-        if (connection->received + (uint64_t)count > connection->sent) {
-            fail("connection %ld: more bytes came back than were sent", number(connection));
+        if (connection->received + (uint64_t)count > connection->issued * wire.received) {
+            fail("connection %ld: more bytes came back than were due", number(connection));
         }
-        if (memcmp(buffer, expected(connection, connection->received), (size_t)count) != 0) {
+        if (memcmp(buffer, incoming(connection, connection->received), (size_t)count) != 0) {
             fail("connection %ld: wrong bytes after %llu right ones", number(connection),
                  (unsigned long long)connection->received);
         }
@@ -125,6 +123,7 @@ static void exchange_on_all(void) { exchange(0, options.connections, (uint64_t)o
 
 // Opens all connections and lets each echo one message, wave by wave: when it returns the server has accepted them all.
 static void open_and_greet(void) {
+    wire = prepare_wire();
     for (long first = 0; first < options.connections; first += CONNECT_WAVE) {
         long count = (long)smaller((uint64_t)(options.connections - first), CONNECT_WAVE);
         for (long index = first; index < first + count; index++) {

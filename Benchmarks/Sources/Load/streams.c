@@ -3,6 +3,7 @@
 #include "streams.h"
 
 #include "load.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,11 +53,15 @@ void open_connection(long index, uint32_t events) {
     if (connect(descriptor, (const struct sockaddr *)&target.storage, target.length) < 0) {
         fail_errno("connection %ld: connect", index);
     }
+    connection->stream.descriptor = descriptor;
+    transport->begin(&connection->stream, true);
+    if (options.websocket) {
+        shake_hands(&connection->stream);
+    }
     if (fcntl(descriptor, F_SETFL, O_NONBLOCK) < 0) {
         fail_errno("fcntl");
     }
 
-    connection->descriptor = descriptor;
     connection->issued_at = calloc((size_t)options.depth, sizeof *connection->issued_at);
     if (connection->issued_at == NULL) {
         fail("out of memory");

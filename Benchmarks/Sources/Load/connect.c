@@ -1,4 +1,4 @@
-// Connections that come and go: connect, echo one message, end our direction, wait for the server's end, close, and again.
+// Connections that come and go: connect, with TLS its handshake, echo one message, end our direction, wait for the server's end, close, and again.
 // When it returns the server has closed them all. Latencies are those of the whole.
 
 #define _GNU_SOURCE
@@ -13,13 +13,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 // A closed connection keeps its port for a minute. Each source address has ports of its own, and 127.0.0.0/8 has many.
 enum { SOURCES = 64 };
 
 struct visit {
-    int descriptor;
+    struct stream stream;
     bool has_sent;
     long received;
     uint64_t began;
@@ -45,16 +44,18 @@ static void bind_to_a_source(int descriptor) {
 static void begin(struct visit *visit) {
     const int on = 1;
     *visit = (struct visit){.began = now()};
-    visit->descriptor = socket(target.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (visit->descriptor < 0 || setsockopt(visit->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) {
+    int descriptor = socket(target.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0 || setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) {
         fail_errno("socket");
     }
-    bind_to_a_source(visit->descriptor);
+    bind_to_a_source(descriptor);
     struct epoll_event interest = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = visit};
-    if ((connect(visit->descriptor, (const struct sockaddr *)&target.storage, target.length) < 0 && errno != EINPROGRESS) ||
-        epoll_ctl(visits_poller, EPOLL_CTL_ADD, visit->descriptor, &interest) < 0) {
+    if ((connect(descriptor, (const struct sockaddr *)&target.storage, target.length) < 0 && errno != EINPROGRESS) ||
+        epoll_ctl(visits_poller, EPOLL_CTL_ADD, descriptor, &interest) < 0) {
         fail_errno("connect");
     }
+    visit->stream.descriptor = descriptor;
+    transport->begin(&visit->stream, false);
     window.issued += 1;
 }
 
@@ -62,7 +63,7 @@ static void end(struct visit *visit) {
     if (visit->received != options.size) {
         fail("a connection was closed by the server before it had its reply");
     }
-    close(visit->descriptor);
+    transport->end(&visit->stream);
     uint64_t time = now();
     histogram_add(&window.latencies, time - visit->began);
     window.completed += 1;
@@ -73,8 +74,12 @@ static void end(struct visit *visit) {
 
 static void go_on(struct visit *visit, uint32_t happened) {
     static unsigned char buffer[CHUNK];
-    if (!visit->has_sent && (happened & (EPOLLOUT | EPOLLERR))) {
-        if (send(visit->descriptor, pattern_at(0), (size_t)options.size, MSG_NOSIGNAL) != options.size) {
+    if (!visit->has_sent && (happened & (EPOLLIN | EPOLLOUT | EPOLLERR))) {
+        ssize_t count = transport->send(&visit->stream, pattern_at(0), (size_t)options.size);
+        if (count < 0 && errno == EAGAIN) {
+            return;  // the handshake goes on
+        }
+        if (count != options.size) {
             fail_errno("send");  // also why it could not connect
         }
         visit->has_sent = true;
@@ -83,7 +88,7 @@ static void go_on(struct visit *visit, uint32_t happened) {
         return;
     }
     for (;;) {
-        ssize_t count = recv(visit->descriptor, buffer, sizeof buffer, 0);
+        ssize_t count = transport->receive(&visit->stream, buffer, sizeof buffer);
         if (count < 0) {
             if (errno == EAGAIN) {
                 return;
@@ -98,8 +103,8 @@ static void go_on(struct visit *visit, uint32_t happened) {
             fail("other bytes came back than were sent");
         }
         visit->received += count;
-        if (visit->received == options.size && shutdown(visit->descriptor, SHUT_WR) < 0) {
-            fail_errno("shutdown");
+        if (visit->received == options.size && transport->finish(&visit->stream) < 0) {
+            fail_errno("finish");
         }
         if (!(happened & EPOLLRDHUP)) {
             return;

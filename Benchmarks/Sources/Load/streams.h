@@ -3,10 +3,12 @@
 #ifndef STREAMS_H
 #define STREAMS_H
 
+#include "transport.h"
+
 #include <stdint.h>
 
 struct connection {
-    int descriptor;
+    struct stream stream;
     uint64_t sent;       // bytes
     uint64_t received;   // bytes
     uint64_t issued;     // messages

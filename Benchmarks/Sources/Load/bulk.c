@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 enum {
     SETTLE_MILLISECONDS = 50,
@@ -24,7 +23,8 @@ enum {
 static bool (*move)(struct connection *connection);
 
 static bool send_some(struct connection *connection) {
-    ssize_t count = send(connection->descriptor, pattern_at(connection->sent), smaller((uint64_t)options.size, CHUNK), MSG_NOSIGNAL);
+    ssize_t count = transport->send(&connection->stream, pattern_at(connection->sent),
+                                    smaller((uint64_t)options.size, CHUNK));
     if (count < 0) {
         if (errno == EAGAIN) {
             return false;
@@ -41,7 +41,7 @@ static bool receive_some(struct connection *connection) {
     if (characters[0] == 0) {
         fill_characters(characters, sizeof characters);
     }
-    ssize_t count = recv(connection->descriptor, buffer, sizeof buffer, 0);
+    ssize_t count = transport->receive(&connection->stream, buffer, sizeof buffer);
     if (count < 0) {
         if (errno == EAGAIN) {
             return false;
@@ -78,7 +78,7 @@ static void send_while_open(void) {
     for (long index = 0; index < options.connections; index++) {
         int unacknowledged = 1;
         for (int looks = 0; unacknowledged != 0; looks++) {
-            if (ioctl(connections[index].descriptor, SIOCOUTQ, &unacknowledged) < 0) {
+            if (ioctl(connections[index].stream.descriptor, SIOCOUTQ, &unacknowledged) < 0) {
                 fail_errno("ioctl");
             }
             if (looks > STALL_MILLISECONDS) {

@@ -4,6 +4,7 @@
 #define LOAD_H
 
 #include "support.h"
+#include "transport.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,9 +27,11 @@ struct load_options {
     long messages;
     bool gate;
     long sleeper;
+    bool websocket;
 };
 extern struct load_options options;
 extern struct address target;
+extern const struct transport *transport;
 
 // What is being done just now: messages are issued until the deadline or the limit, then the rest is awaited.
 struct window {

@@ -1,0 +1,1 @@
+../../../Sources/HarmonyWebSocket/Frames/Mask.swift
