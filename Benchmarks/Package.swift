@@ -31,7 +31,10 @@ let package = Package(
         // The hot paths of the library, one at a time: what the guard counts, and our side of the ping-pong.
         .executableTarget(
             name: "hot-paths",
-            dependencies: [.product(name: "HarmonySocket", package: "HarmonySocket")],
+            dependencies: [
+                .product(name: "HarmonySocket", package: "HarmonySocket"),
+                .product(name: "HarmonyWebSocket", package: "HarmonySocket"),
+            ],
             swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")],
             // Without debug information, which valgrind does not understand as this compiler writes it.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"])]

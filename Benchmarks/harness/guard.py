@@ -22,6 +22,9 @@ SERVERS = {
     "tcp-callback": "echo",
     "tcp-async": "echo",
     "tcp-bytes": "echo",
+    "ws-events": "echo",
+    "ws-callback": "echo",
+    "ws-async": "echo",
     "udp-events": "datagrams",
     "udp-callback": "datagrams",
     "udp-async": "datagrams",
@@ -106,6 +109,8 @@ def _exchange(programs: Programs, path: str, messages: int, tool: list[str]) -> 
         with RunningServer(program) as server:
             generator = programs.bench("load-generator")
             options = {"connections": 1, "messages": messages, "seconds": PATIENCE, "warmup": 0}
+            if path.startswith("ws-"):
+                options["websocket"] = True
             options["sleeper"] = _traced(server.pid)
             with Load(generator, None, SERVERS[path], server, **options) as load:
                 load.result(PATIENCE)

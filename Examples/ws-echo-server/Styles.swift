@@ -10,12 +10,12 @@ func serveWithTasks(_ server: WebSocketServer) async throws {
 // Listeners: told of each thing that happens.
 func serveWithEvents(_ server: WebSocketServer) {
     server.on(.connect) { client in
-        client.on(.message) { [weak client] message in
-            guard let client, !client.write(message) else { return }
+        client.on(.message) { message in
+            guard !client.write(message) else { return }
             // The client sends and does not read. So neither do we: what it sends waits on its side of the network. When it
             // has read, we go on.
             client.pause()
-            client.once(.drain) { [weak client] in client?.resume() }
+            client.once(.drain) { client.resume() }
         }
     }
 }

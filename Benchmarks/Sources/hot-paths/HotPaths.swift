@@ -16,6 +16,8 @@ struct HotPaths {
             try server.run()
         } else if let server = UDPServerPath(rawValue: path) {
             try server.run()
+        } else if let server = WebSocketServerPath(rawValue: path) {
+            try server.run()
         } else if let client = ClientPath(rawValue: path) {
             let words = Array(arguments.dropFirst())
             guard words.count == 3, let port = Int(words[1]), let messages = Int(words[2]) else {
@@ -28,7 +30,9 @@ struct HotPaths {
     }
 
     private static var names: String {
-        let servers = TCPServerPath.allCases.map(\.rawValue) + UDPServerPath.allCases.map(\.rawValue)
+        let servers =
+            TCPServerPath.allCases.map(\.rawValue) + UDPServerPath.allCases.map(\.rawValue)
+            + WebSocketServerPath.allCases.map(\.rawValue)
         return (servers + ClientPath.allCases.map(\.rawValue)).joined(separator: ", ")
     }
 }

@@ -88,11 +88,15 @@ public final class SocketEventLoop: TaskExecutor {
         let result = Handover<Result<Success, Failure>>()
         func begin(isHosted: Bool) {
             Task(executorPreference: self) { [core] in
+                core.beginDetachedTask()
+                let outcome: Result<Success, Failure>
                 do throws(Failure) {
-                    result.give(.success(try await body()))
+                    outcome = .success(try await body())
                 } catch {
-                    result.give(.failure(error))
+                    outcome = .failure(error)
                 }
+                core.endDetachedTask()
+                result.give(outcome)
                 if isHosted { core.endHosting() }
             }
         }
@@ -122,6 +126,27 @@ public final class SocketEventLoop: TaskExecutor {
                 .invalidArgument(.init("descriptor", "\(descriptor) is no descriptor"))
             }
         if let failure { throw SocketError(failure, .wait, nil) }
+    }
+
+    /// Suspends the calling task for at least `duration`.
+    ///
+    /// The loop keeps the time: a program whose tasks run on loops does without the threads that `Task.sleep` starts, and a
+    /// task of the loop without a thread hop.
+    ///
+    /// ```swift
+    /// for round in 1...3 {
+    ///     try await tcp.send("round \(round)")
+    ///     try await tcp.eventLoop.sleep(for: .milliseconds(500))
+    /// }
+    /// ```
+    ///
+    /// - Throws: `.cancelled`.
+    ///
+    /// ## Cancellation
+    /// Ends the sleep at once.
+    public func sleep(for duration: Duration) async throws(SocketError) {
+        await core.sleep(until: .after(duration))
+        if Task.isCancelled { throw SocketError(.cancelled(), .wait, nil) }
     }
 
     /// Runs a job of a task on the loop's thread.

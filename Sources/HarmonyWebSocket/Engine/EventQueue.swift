@@ -35,15 +35,18 @@ struct EventQueue: Sendable {
     private(set) var listeners: [Listener] = []
     private var kinds: UInt16 = 0
     private var hasOnce = false
-    private var items: [Item] = []
-    private var first = 0
+    // Mostly one waits, or none: so the first is kept without an array.
+    private var first: Item?
+    private var rest: [Item] = []
+    /// Where what still waits begins in `rest`.
+    private var restStart = 0
     /// A delivery is under way.
     private(set) var isDelivering = false
 
     /// How much waits to be told.
-    var count: Int { items.count - first }
+    var count: Int { first == nil ? 0 : 1 + rest.count - restStart }
     /// Whether an event could be told at once.
-    var isIdle: Bool { !isDelivering && items.isEmpty }
+    var isIdle: Bool { !isDelivering && first == nil }
 
     func hasListener(_ kind: Occurrence.Kind) -> Bool { kinds & 1 << kind.rawValue != 0 }
 
@@ -64,38 +67,51 @@ struct EventQueue: Sendable {
 
     /// Queues an event, if anybody listens.
     mutating func emit(_ occurrence: Occurrence) {
-        if hasListener(occurrence.kind) { items.append(.event(occurrence)) }
+        if hasListener(occurrence.kind) { append(.event(occurrence)) }
     }
 
     /// Queues the last event. It is delivered even if nobody listens to it, since its delivery lets the others go.
     mutating func emitClose(_ info: WebSocketCloseInfo) {
-        if !listeners.isEmpty { items.append(.event(.close(info))) }
+        if !listeners.isEmpty { append(.event(.close(info))) }
     }
 
     /// Queues a completion.
-    mutating func append(_ body: @escaping @Sendable () -> Void) { items.append(.call(body)) }
+    mutating func append(_ body: @escaping @Sendable () -> Void) { append(.call(body)) }
 
     /// Queues the completion of a send that has succeeded.
     mutating func appendSent(_ body: @escaping @Sendable (Result<Void, WebSocketError>) -> Void) {
-        items.append(.sent(body))
+        append(.sent(body))
+    }
+
+    private mutating func append(_ item: Item) {
+        if first == nil { first = item } else { rest.append(item) }
     }
 
     /// Starts the next delivery, which `end` ends. Nil when there is nothing, or one is under way.
     mutating func begin() -> Delivery? {
-        guard !isDelivering, first < items.count else { return nil }
-        let item = items[first]
-        first += 1
-        if first == items.count {
-            items.removeAll(keepingCapacity: items.capacity <= 16)
-            first = 0
-        } else if first >= 32, first * 2 >= items.count {
-            items.removeFirst(first)
-            first = 0
-        }
+        guard !isDelivering, let item = first.take() else { return nil }
+        if !rest.isEmpty { first = takeFirstOfRest() }
         isDelivering = true
         guard case .event(let occurrence) = item else { return Delivery(item: item, listeners: []) }
         return Delivery(item: item, listeners: hear(occurrence.kind))
     }
+
+    /// Moves the others up now and then only: many completions may wait.
+    private mutating func takeFirstOfRest() -> Item {
+        let item = rest[restStart]
+        restStart += 1
+        if restStart == rest.count {
+            rest.removeAll(keepingCapacity: rest.capacity <= 16)
+            restStart = 0
+        } else if restStart >= 32, restStart * 2 >= rest.count {
+            rest.removeFirst(restStart)
+            restStart = 0
+        }
+        return item
+    }
+
+    /// Starts to tell something that never was in the queue (`isIdle` must hold), and that no listener hears.
+    mutating func beginDirectTelling() { isDelivering = true }
 
     /// Starts to tell of an event that never was in the queue (`isIdle` must hold). Returns those who hear it.
     mutating func beginTelling(_ kind: Occurrence.Kind) -> [Listener] {

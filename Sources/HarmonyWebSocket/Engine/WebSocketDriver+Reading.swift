@@ -7,7 +7,10 @@ extension WebSocketDriver {
     /// Starts to use a connection whose handshake is done.
     func attach(_ link: Link) {
         self.link = link
-        link.driver.changeSettings { $0.closeTimeout = link.closeTimeout }
+        // Connections share their settings as long as none is set otherwise.
+        if link.driver.settings.closeTimeout != link.closeTimeout {
+            link.driver.changeSettings { $0.closeTimeout = link.closeTimeout }
+        }
         withState { state in
             state.stream = link.driver
             state.isStalled = false
@@ -203,7 +206,14 @@ extension WebSocketDriver {
         _ body: @escaping @Sendable (Result<WebSocketData?, WebSocketError>) -> Void
     ) {
         switch tryReceive(isNext: isNext) {
-        case .data(let data): complete { body(.success(data)) }
+        case .data(let data):
+            // Nobody's call is on the stack when the message has just come.
+            if isNext, withState({ $0.beginDirectTelling() }) {
+                body(.success(data))
+                endedTelling = .delivery
+            } else {
+                complete { body(.success(data)) }
+            }
         case .ended: complete { body(.success(nil)) }
         case .failed(let error): complete { body(.failure(error)) }
         case .wait:

@@ -23,14 +23,14 @@ extension WebSocketEndpoint {
     /// A cancelled or timed-out send of which no byte had gone out is removed, unless it was compressed: later messages
     /// refer to it, so it goes out all the same. Of one that had begun the rest goes out too.
     public func send(_ data: WebSocketData, timeout: Duration? = nil) async throws(WebSocketError) {
-        let message = OutgoingMessage(data)
+        let (driver, message) = (driver, OutgoingMessage(data))
         if driver.loop.isCurrent {
             driver.takeMail()
             let start = driver.begin(message)
             if case .begun(.sent(mustYield: false), _) = start { return }
             return try await driver.send(message, start, timeout: timeout)
         }
-        try await driver.onLoop { [driver] () async throws(WebSocketError) in
+        try await driver.onLoop { () async throws(WebSocketError) in
             try await driver.send(message, driver.begin(message), timeout: timeout)
         }
     }
@@ -50,13 +50,14 @@ extension WebSocketEndpoint {
         _ data: WebSocketData, timeout: Duration? = nil,
         completion: @escaping @Sendable (Result<Void, WebSocketError>) -> Void
     ) {
+        let driver = driver
         if driver.loop.isCurrent {
             return driver.service {
                 driver.takeMail()
                 driver.send(OutgoingMessage(data), timeout: timeout, completion)
             }
         }
-        driver.post(bytes: data.bytes.count) { [driver] in
+        driver.post(bytes: data.bytes.count) {
             driver.send(OutgoingMessage(data), timeout: timeout, completion)
         }
     }
@@ -95,8 +96,9 @@ extension WebSocketEndpoint {
     /// `drain`, when the queue had been above the high-water mark and has fallen to half of it; `error`.
     @discardableResult
     public func write(_ data: WebSocketData) -> Bool {
+        let driver = driver
         guard driver.loop.isCurrent else {
-            driver.post(bytes: data.bytes.count) { [driver] in _ = driver.write(OutgoingMessage(data)) }
+            driver.post(bytes: data.bytes.count) { _ = driver.write(OutgoingMessage(data)) }
             return !needsDrain
         }
         var mayGoOn = true

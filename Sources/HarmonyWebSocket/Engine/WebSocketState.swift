@@ -3,43 +3,42 @@ internal import SocketCore
 
 /// What the lock of a WebSocket guards: everything that calls from any thread look at.
 struct WebSocketState: Sendable {
+    // What every message touches comes first.
     var readyState = WebSocketReadyState.invalid
+    /// The program has closed it.
+    var isClosedByUs = false
+    /// The program still has the object.
+    var hasHandle = true
+    var isPaused = false
+    /// Somebody who waited was told to take it.
+    var isInboxPromised = false
+    /// Nothing more will come.
+    var hasEnded = false
+    /// Reading has stopped, because nobody took what was read.
+    var isStalled = false
+    /// The task that serves the connection was cancelled.
+    var isServingCancelled = false
+    var queue = EventQueue()
+    /// The message that came and was not taken yet. No second one is read before it is.
+    var inbox: WebSocketData?
+    var readers: [Reader] = []
+    /// Calls from other threads, for the loop to make, in their order.
+    var mail: [@Sendable () -> Void] = []
+    /// How many bytes of messages are in there.
+    var mailedBytes = 0
+    var delivery = DeliveryContext.loop
+    private var lastTicket: UInt64 = 0
+
     var url = ""
     var openInfo: WebSocketOpenInfo?
     /// Of a server's connection with compression: how far back what is sent may refer.
     var windowBits: Int?
     var closeInfo: WebSocketCloseInfo?
     var lastError: WebSocketError?
-    /// The program has closed it.
-    var isClosedByUs = false
-    /// The program still has the object.
-    var hasHandle = true
-    var delivery = DeliveryContext.loop
-    var isPaused = false
-
-    var queue = EventQueue()
     /// The stream below, as long as there is a connection.
     var stream: StreamDriver?
-
-    /// The message that came and was not taken yet. No second one is read before it is.
-    var inbox: WebSocketData?
-    /// Somebody who waited was told to take it.
-    var isInboxPromised = false
-    var readers: [Reader] = []
-    /// The task that serves the connection was cancelled.
-    var isServingCancelled = false
-    /// Nothing more will come.
-    var hasEnded = false
-    /// Reading has stopped, because nobody took what was read.
-    var isStalled = false
     /// Those who wait for the end.
     var closers: [Waiter] = []
-
-    /// Calls from other threads, for the loop to make, in their order.
-    var mail: [@Sendable () -> Void] = []
-    /// How many bytes of messages are in there.
-    var mailedBytes = 0
-    private var lastTicket: UInt64 = 0
 
     /// Somebody who waits for a message.
     struct Reader: Sendable {
@@ -93,6 +92,13 @@ struct WebSocketState: Sendable {
         let reader = readers.removeFirst()
         isInboxPromised = true
         return .wake(reader.waiter)
+    }
+
+    /// Starts to tell something here and now, if nothing is before it and it is told on the loop.
+    mutating func beginDirectTelling() -> Bool {
+        guard queue.isIdle, delivery.isLoop else { return false }
+        queue.beginDirectTelling()
+        return true
     }
 
     /// Something that listeners were told, on the loop.

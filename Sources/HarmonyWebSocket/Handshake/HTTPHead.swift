@@ -35,7 +35,7 @@ struct HTTPHead: Sendable, Hashable {
         var lines = try lines(of: bytes)[...]
         guard let first = lines.popFirst(), !first.isEmpty else { throw HandshakeProblem("there is no first line") }
         if lines.count > maxFields { throw HandshakeProblem("more than \(maxFields) header fields", status: 431) }
-        var headers = WebSocketHeaders()
+        var headers = WebSocketHeaders(capacity: lines.count)
         for line in lines {
             let (name, value) = try field(line)
             if isSingle(name), headers[name] != nil {

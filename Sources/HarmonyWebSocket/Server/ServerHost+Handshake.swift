@@ -3,11 +3,17 @@ internal import SocketCore
 
 // From an accepted stream to a WebSocket, or to a plain answer. Runs on the stream's loop.
 extension ServerHost {
-    /// The same in a task of its own: what it has on its stack is not kept as long as the caller's task lives.
-    func openAside<Stream: StreamServerConnection>(_ stream: Stream) async -> WebSocketConnection? {
-        await withTaskGroup(of: WebSocketConnection?.self) { tasks in
-            tasks.addTask { [self] in await open(stream) }
-            return await tasks.next() ?? nil
+    /// Runs `open` in a task of its own: what that has on its stack is not kept for as long as the caller's task lives.
+    ///
+    /// A task keeps the memory of its deepest call. So this one is shallow, and not generic.
+    func aside(
+        on loop: SocketEventLoop, _ open: @escaping @Sendable () async -> WebSocketConnection?
+    ) async -> WebSocketConnection? {
+        let task = Task(executorPreference: loop, operation: open)
+        return await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
         }
     }
 
@@ -24,10 +30,11 @@ extension ServerHost {
         }
         do throws(HandshakeProblem) {
             if let connection = try await shakeHands(stream, config) {
-                let listener = connection.on(.close) { [self, weak connection] info in
+                // Without the connection: a weak reference would slow down all that holds it.
+                let key = ObjectIdentifier(connection.driver)
+                let listener = connection.on(.close) { [self] info in
                     dismiss(host)
-                    guard let connection else { return }
-                    remove(connection)
+                    guard let connection = remove(key) else { return }
                     tell(.close(WebSocketConnectionEnd(clientConnection: connection, info: info)))
                 }
                 if add(connection, listener) { return connection }

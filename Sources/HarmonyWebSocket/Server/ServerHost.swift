@@ -147,8 +147,9 @@ final class ServerHost: LoopClient, Sendable {
         }
     }
 
-    func remove(_ connection: WebSocketConnection) {
-        state.withLock { _ = $0.connections.removeValue(forKey: ObjectIdentifier(connection.driver)) }
+    /// Takes a connection out that has ended; nil when it is not there any more.
+    func remove(_ key: ObjectIdentifier) -> WebSocketConnection? {
+        state.withLock { $0.connections.removeValue(forKey: key)?.connection }
     }
 
     /// Has the messages of a connection told by `messageReceive`.

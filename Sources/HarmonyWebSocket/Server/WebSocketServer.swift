@@ -254,7 +254,9 @@ public final class WebSocketServer: Sendable {
         let result: Result<Void, SocketError> = await withTaskCancellationHandler {
             do throws(SocketError) {
                 try await server.serve { [host] stream in
-                    guard let connection = await host.openAside(stream) else { return }
+                    guard
+                        let connection = await host.aside(on: stream.eventLoop, { await host.open(stream) })
+                    else { return }
                     host.beginServing(connection)
                     do {
                         try await handler(connection)

@@ -19,6 +19,9 @@ public struct WebSocketHeaders: Sendable, Hashable, ExpressibleByDictionaryLiter
     /// No fields.
     public init() {}
 
+    /// No fields yet, and room for so many.
+    init(capacity: Int) { fields.reserveCapacity(capacity) }
+
     /// Fields in this order.
     public init(dictionaryLiteral elements: (String, String)...) {
         for (name, value) in elements { append(name, value) }
