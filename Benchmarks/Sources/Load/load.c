@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 
 #include "load.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -180,6 +181,7 @@ int run_load(const struct transport *chosen, int count, char *arguments[]) {
         if (options.scenario != NULL && strcmp(options.scenario, scenario->name) == 0) {
             target = parse_loopback_address(options.host, options.port);
             scenario->run();
+            finish_connections();
             return 0;
         }
     }

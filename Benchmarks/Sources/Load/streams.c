@@ -78,6 +78,12 @@ void open_connections(uint32_t events) {
     }
 }
 
+void finish_connections(void) {
+    for (long index = 0; connections != NULL && index < options.connections; index++) {
+        transport->finish(&connections[index].stream);
+    }
+}
+
 int wait_for_events(void *events, const char *owed) {
     int ready = epoll_wait(poller, events, EVENTS_PER_TURN, STALL_MILLISECONDS);
     if (ready < 0 && errno != EINTR) {

@@ -25,6 +25,9 @@ void open_connections(uint32_t events);
 // Opens the `index`-th connection of them. It does not block from then on.
 void open_connection(long index, uint32_t events);
 
+// Ends our direction of all that are open, so that the server does not take the end of this process for a break.
+void finish_connections(void);
+
 // epoll_wait that takes silence for a failure: where `owed` says that something must come.
 int wait_for_events(void *events, const char *owed);
 

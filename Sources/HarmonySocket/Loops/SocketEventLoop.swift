@@ -88,11 +88,15 @@ public final class SocketEventLoop: TaskExecutor {
         let result = Handover<Result<Success, Failure>>()
         func begin(isHosted: Bool) {
             Task(executorPreference: self) { [core] in
+                core.beginDetachedTask()
+                let outcome: Result<Success, Failure>
                 do throws(Failure) {
-                    result.give(.success(try await body()))
+                    outcome = .success(try await body())
                 } catch {
-                    result.give(.failure(error))
+                    outcome = .failure(error)
                 }
+                core.endDetachedTask()
+                result.give(outcome)
                 if isHosted { core.endHosting() }
             }
         }

@@ -73,9 +73,9 @@ extension StreamHandle {
         var outcome = driver.tryReceive(isNext: false, isEager: isEager)
         while case .wait(let hasTurn) = outcome {
             let failure: Failure?
-            if driver.isServedByCurrentTask {
+            if driver.waitsPlainly {
                 // Suspended right here: each async function in between would cost a look for the right executor.
-                failure = await withUnsafeContinuation { driver.enqueueServingReader($0, deadline, hasTurn: hasTurn) }
+                failure = await withUnsafeContinuation { driver.enqueuePlainly($0, deadline, hasTurn: hasTurn) }
             } else {
                 failure = await driver.waitToRead(deadline, hasTurn: hasTurn)
             }

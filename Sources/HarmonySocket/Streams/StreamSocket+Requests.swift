@@ -171,8 +171,8 @@ extension Duration? {
 extension StreamHandle {
     /// Waits for the turn to read.
     func wait(_ deadline: Instant, _ hasTurn: Bool) async -> Failure? {
-        if driver.isServedByCurrentTask {
-            await withUnsafeContinuation { driver.enqueueServingReader($0, deadline, hasTurn: hasTurn) }
+        if driver.waitsPlainly {
+            await withUnsafeContinuation { driver.enqueuePlainly($0, deadline, hasTurn: hasTurn) }
         } else {
             await driver.waitToRead(deadline, hasTurn: hasTurn)
         }

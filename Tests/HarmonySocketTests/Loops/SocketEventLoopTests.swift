@@ -117,6 +117,31 @@ import Testing
         #expect(error == .notConnected)
     }
 
+    /// Waits of the task that `run` makes have no cancellation handler, since nobody but itself can cancel it.
+    @Test func run_taskThatCancelsItself_andChildTasks_areCancelled() async throws {
+        let pair = try await makeTCPPair()
+        let loop = pair.client.eventLoop
+        let errors = try await blocking {
+            loop.run { () async -> [SocketError.Kind?] in
+                let lateForAll = await failure { () async throws(SocketError) in
+                    try await pair.client.receive(timeout: .milliseconds(1))
+                }
+                let ofChild = await withTaskGroup(of: SocketError.Kind?.self) { group in
+                    group.addTask {
+                        await failure { () async throws(SocketError) in try await pair.client.receive() }?.kind
+                    }
+                    group.cancelAll()
+                    return await group.next() ?? nil
+                }
+                withUnsafeCurrentTask { $0?.cancel() }
+                let ofOwn = await failure { () async throws(SocketError) in try await pair.client.receive() }
+                return [lateForAll?.kind, ofChild, ofOwn?.kind]
+            }
+        }
+        #expect(errors == [.timedOut, .cancelled, .cancelled])
+        await pair.close()
+    }
+
     /// The first to need the loop's thread lends its own, and another one takes its place when that leaves.
     @Test func run_onALoopWithoutThread_isOnTheCallersThread_andTheLoopLivesOn() async throws {
         let group = SocketEventLoopGroup(count: 1)

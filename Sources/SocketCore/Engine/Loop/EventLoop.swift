@@ -35,6 +35,7 @@ package final class EventLoop: Sendable {
         var serialExecutor: UnownedSerialExecutor?
         var taskExecutor: UnownedTaskExecutor?
         var executorOwner: AnyObject?
+        var detachedTask = ServingTask.none
         var isStopping = false
         var hosting = Hosting.none
         var stopped: (@Sendable () -> Void)?
@@ -87,6 +88,16 @@ package final class EventLoop: Sendable {
     package var isCurrent: Bool {
         ThreadCalls.currentLoop == Unmanaged.passUnretained(self).toOpaque()
     }
+
+    /// The calling task, which runs on the loop, has no handle: nobody can cancel it but itself. Until `endDetachedTask`.
+    package func beginDetachedTask() { own.pointee.detachedTask = .current }
+
+    package func endDetachedTask() {
+        if own.pointee.detachedTask.isCurrent { own.pointee.detachedTask = .none }
+    }
+
+    /// Whether the caller runs in such a task, on the loop, and will not be cancelled.
+    var runsDetachedTask: Bool { isCurrent && own.pointee.detachedTask.isCurrent && !Task.isCancelled }
 
     // MARK: Work
 

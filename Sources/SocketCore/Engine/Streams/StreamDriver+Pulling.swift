@@ -264,16 +264,16 @@ extension StreamDriver {
 
     // MARK: Waiting for input
 
-    /// Whether the calling task is the one that serves this socket: then `enqueueServingReader` is all that a wait
-    /// needs, since the task's own cancellation handler stands for it.
-    package var isServedByCurrentTask: Bool { servingTask.isCurrent }
+    /// Whether a wait of the calling task needs no cancellation handler of its own: it is the task that serves this socket,
+    /// or nobody can cancel it. Then `enqueuePlainly` is all that a wait needs.
+    package var waitsPlainly: Bool { servingTask.isCurrent || loop.runsDetachedTask }
 
-    /// Puts the serving task in the queue. It is resumed with nil when it has the turn.
-    package func enqueueServingReader(
+    /// Puts the calling task in the queue, when it `waitsPlainly`. It is resumed with nil when it has the turn.
+    package func enqueuePlainly(
         _ continuation: UnsafeContinuation<Failure?, Never>, _ deadline: Instant, hasTurn: Bool
     ) {
         let waiter = Waiter.task(continuation)
-        let failure = enqueue(.task(waiter), nil, deadline, isServing: true, hasTurn: hasTurn)
+        let failure = enqueue(.task(waiter), nil, deadline, isServing: servingTask.isCurrent, hasTurn: hasTurn)
         if let failure { waiter.resume(failure) }
     }
 

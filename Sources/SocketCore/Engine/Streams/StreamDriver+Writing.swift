@@ -261,7 +261,7 @@ extension StreamDriver {
     package func waitForSend(_ ticket: Ticket, timeout: Duration?) async throws(Failure) {
         let deadline = Instant.after(timeout)
         let failure: Failure?
-        if isServedByCurrentTask {
+        if servingTask.isCurrent {
             failure = await Waiter.wait { awaitSend(ticket, $0, deadline, isServing: true) }
         } else {
             failure = await Waiter.wait { waiter in
