@@ -30,7 +30,8 @@ struct HotPaths {
     }
 
     private static var names: String {
-        let servers = TCPServerPath.allCases.map(\.rawValue) + UDPServerPath.allCases.map(\.rawValue)
+        let servers =
+            TCPServerPath.allCases.map(\.rawValue) + UDPServerPath.allCases.map(\.rawValue)
             + WebSocketServerPath.allCases.map(\.rawValue)
         return (servers + ClientPath.allCases.map(\.rawValue)).joined(separator: ", ")
     }
