@@ -10,11 +10,12 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-func example(_ name: String, and dependencies: Target.Dependency...) -> Target {
+func example(_ name: String, and dependencies: Target.Dependency..., resources: [Resource]? = nil) -> Target {
     .executableTarget(
         name: name,
         dependencies: ["HarmonySocket", "ExampleSupport"] + dependencies,
         path: "Examples/\(name)",
+        resources: resources,
         swiftSettings: settings
     )
 }
@@ -64,6 +65,7 @@ let package = Package(
         example("discover"),
         example("ws-echo-server", and: "HarmonyTLS", "HarmonyWebSocket"),
         example("ws-client", and: "HarmonyWebSocket"),
+        example("dashboard", and: "HarmonyWebSocket", resources: [.embedInCode("page.html")]),
         .testTarget(name: "SocketCoreTests", dependencies: ["SocketCore"], swiftSettings: settings),
         .testTarget(
             name: "HarmonySocketTests", dependencies: ["HarmonySocket"], swiftSettings: settings),

@@ -128,6 +128,27 @@ public final class SocketEventLoop: TaskExecutor {
         if let failure { throw SocketError(failure, .wait, nil) }
     }
 
+    /// Suspends the calling task for at least `duration`.
+    ///
+    /// The loop keeps the time: a program whose tasks run on loops does without the threads that `Task.sleep` starts, and a
+    /// task of the loop without a thread hop.
+    ///
+    /// ```swift
+    /// for round in 1...3 {
+    ///     try await tcp.send("round \(round)")
+    ///     try await tcp.eventLoop.sleep(for: .milliseconds(500))
+    /// }
+    /// ```
+    ///
+    /// - Throws: `.cancelled`.
+    ///
+    /// ## Cancellation
+    /// Ends the sleep at once.
+    public func sleep(for duration: Duration) async throws(SocketError) {
+        await core.sleep(until: .after(duration))
+        if Task.isCancelled { throw SocketError(.cancelled(), .wait, nil) }
+    }
+
     /// Runs a job of a task on the loop's thread.
     public func enqueue(_ job: consuming ExecutorJob) { core.enqueue(.job(UnownedJob(job))) }
 

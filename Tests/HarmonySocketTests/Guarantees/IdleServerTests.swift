@@ -38,7 +38,10 @@ import Testing
                         return [client]
                     },
                 ]
-            } + [try Server("chat-server", []) { try makeStreams(20, $0) { try $0.send("hello\n") } }]
+            } + [
+                try Server("chat-server", []) { try makeStreams(20, $0) { try $0.send("hello\n") } },
+                try Server("dashboard", ["--page-port", "0"]) { try makeStreams(20, $0) { try $0.send("x") } },
+            ]
         }
         #expect(servers.allSatisfy { !$0.process.contextSwitches.isEmpty })
         let names = servers.map(\.name).joined(separator: ", ")

@@ -1,34 +1,44 @@
 extension EventLoop {
-    /// Suspends the calling task, which runs on this loop, until `deadline`, or until it is cancelled.
+    /// Suspends the calling task, of whatever executor, until `deadline`, or until it is cancelled.
     package func sleep(until deadline: Instant) async {
-        let sleeper = Sleeper()
+        let sleeper = Sleeper(loop: self)
         _ = await Waiter.wait { waiter in
-            sleeper.begin(waiter, setTimer(deadline, for: sleeper))
-        } onCancel: { [self] in
-            guard sleeper.end() else { return }
-            execute { [self] in
-                if let timer = sleeper.timer { cancelTimer(timer) }
-            }
+            sleeper.begin(waiter, until: deadline)
+        } onCancel: {
+            sleeper.end()
+        }
+    }
+}
+
+/// Sleeps for one task, once.
+private final class Sleeper: LoopClient {
+    private let loop: EventLoop
+    private let waiter = Lock<Waiter?>(nil)
+    // On the loop only.
+    nonisolated(unsafe) private var timer: TimerHandle?
+
+    init(loop: EventLoop) { self.loop = loop }
+
+    func begin(_ waiter: Waiter, until deadline: Instant) {
+        self.waiter.withLock { $0 = waiter }
+        if loop.isCurrent {
+            timer = loop.setTimer(deadline, for: self)
+            return
+        }
+        loop.execute { [self] in
+            // A cancellation that came first has ended it.
+            if self.waiter.withLock({ $0 != nil }) { timer = loop.setTimer(deadline, for: self) }
         }
     }
 
-    private final class Sleeper: LoopClient {
-        private let waiter = Lock<Waiter?>(nil)
-        // On the loop only.
-        nonisolated(unsafe) private(set) var timer: TimerHandle?
+    func deadlineReached(now: Instant) { waiter.withLock { $0.take() }?.resume() }
 
-        func begin(_ waiter: Waiter, _ timer: TimerHandle) {
-            self.timer = timer
-            self.waiter.withLock { $0 = waiter }
-        }
-
-        func deadlineReached(now: Instant) { _ = end() }
-
-        /// Ends the sleep, unless something else has.
-        func end() -> Bool {
-            guard let waiter = waiter.withLock({ $0.take() }) else { return false }
-            waiter.resume()
-            return true
+    /// Ends the sleep early, unless it has ended.
+    func end() {
+        guard let waiter = waiter.withLock({ $0.take() }) else { return }
+        waiter.resume()
+        loop.execute { [self] in
+            if let timer { loop.cancelTimer(timer) }
         }
     }
 }

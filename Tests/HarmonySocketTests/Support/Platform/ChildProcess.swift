@@ -12,6 +12,7 @@ import Darwin
 /// keep that test's connection open too.
 final class ChildProcess: Sendable {
     private let identifier: pid_t
+    private let isLeader: Bool
     private let input: Int32
     private let output: Int32
     private let errors: Int32
@@ -36,8 +37,9 @@ final class ChildProcess: Sendable {
         return find(own[...slash] + name)
     }
 
-    /// Starts a program: the path of one, or the name of one that is installed.
-    init(_ program: String, _ arguments: [String]) throws {
+    /// Starts a program: the path of one, or the name of one that is installed. A `leader` has a process group of its own: what
+    /// it starts ends with it.
+    init(_ program: String, _ arguments: [String], isLeader: Bool = false) throws {
         guard let path = ChildProcess.find(program) else { throw RawError("find \(program)") }
         // A socket, since writing to a pipe that the child has closed would end us with SIGPIPE.
         guard let (inputReader, inputWriter) = ProcessFacts.makeStrangerPair() else { throw RawError("socketpair") }
@@ -61,8 +63,12 @@ final class ChildProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, outputWriter, 1)
         posix_spawn_file_actions_adddup2(&actions, errorWriter, 2)
         #if canImport(Darwin)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_CLOEXEC_DEFAULT))
-        #elseif canImport(Glibc)
+        let flags = Int16(POSIX_SPAWN_CLOEXEC_DEFAULT)
+        #else
+        let flags: Int16 = 0
+        #endif
+        posix_spawnattr_setflags(&attributes, isLeader ? flags | Int16(POSIX_SPAWN_SETPGROUP) : flags)
+        #if canImport(Glibc)
         // Declared for _GNU_SOURCE only, which Swift's module does not set.
         typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
         if let symbol = dlsym(dlopen(nil, RTLD_NOW), "posix_spawn_file_actions_addclosefrom_np") {
@@ -80,6 +86,7 @@ final class ChildProcess: Sendable {
             throw RawError("posix_spawn \(program)")
         }
         self.identifier = identifier
+        self.isLeader = isLeader
         input = inputWriter
         output = outputReader
         errors = errorReader
@@ -88,7 +95,7 @@ final class ChildProcess: Sendable {
     deinit {
         closeInput()
         if state.withLock({ $0.status == nil }) {
-            kill(identifier, SIGKILL)
+            end()
             _ = wait()
         }
         _ = close(output)
@@ -165,12 +172,14 @@ final class ChildProcess: Sendable {
             do {
                 if try readSome(output, upTo: 65_536).isEmpty { break }
             } catch {
-                kill(identifier, SIGKILL)
+                end()
                 break
             }
         }
         return wait()
     }
+
+    private func end() { kill(isLeader ? -identifier : identifier, SIGKILL) }
 
     private func wait() -> Int32 {
         if let known = state.withLock({ $0.status }) { return known }

@@ -18,14 +18,16 @@ final class TemporaryDirectory: Sendable {
         path = template.withUnsafeBufferPointer { String(decoding: $0.dropLast().map(UInt8.init), as: UTF8.self) }
     }
 
-    deinit {
-        guard let directory = opendir(path) else { return }
+    deinit { TemporaryDirectory.remove(path) }
+
+    /// Removes a file, or a directory with all that is in it.
+    private static func remove(_ path: String) {
+        guard unlink(path) != 0, let directory = opendir(path) else { return }
         while let entry = readdir(directory) {
             let name = withUnsafeBytes(of: entry.pointee.d_name) {
                 String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if name == "." || name == ".." { continue }
-            if unlink("\(path)/\(name)") != 0 { rmdir("\(path)/\(name)") }
+            if name != "." && name != ".." { remove("\(path)/\(name)") }
         }
         closedir(directory)
         rmdir(path)

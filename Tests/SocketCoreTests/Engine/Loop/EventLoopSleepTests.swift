@@ -18,10 +18,27 @@ import Testing
         #expect(slept >= .milliseconds(20))
     }
 
-    @Test func cancelledSleep_endsAtOnce() async throws {
+    @Test func sleep_ofATaskElsewhere_endsAtItsDeadlineToo() async throws {
+        let loops = SocketLoops()
+        let slept = try await bounded("the sleep ends") {
+            let start = Instant.now
+            await loops.loop.sleep(until: start.advanced(by: .milliseconds(20)))
+            return Instant.now.duration(since: start)
+        }
+        #expect(slept >= .milliseconds(20))
+    }
+
+    @Test(arguments: [true, false]) func cancelledSleep_endsAtOnce(isOnLoop: Bool) async throws {
         let loops = SocketLoops()
         for round in 0..<50 {
-            let task = sleeping(.seconds(3600), on: loops)
+            let task =
+                isOnLoop
+                ? sleeping(.seconds(3600), on: loops)
+                : Task {
+                    let start = Instant.now
+                    await loops.loop.sleep(until: start.advanced(by: .seconds(3600)))
+                    return Instant.now.duration(since: start)
+                }
             if round.isMultiple(of: 2) { await Task.yield() }
             task.cancel()
             let slept = try await bounded("the sleep ends") { await task.value }
