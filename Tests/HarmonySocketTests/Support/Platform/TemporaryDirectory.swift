@@ -171,7 +171,8 @@ enum RawLocal {
         #endif
     }
 
-    /// Whether nobody can write to a pipe any more.
+    /// Whether nobody can write to a pipe any more. A program that another test starts at this moment can, until it has begun:
+    /// so look again.
     static func isAbandoned(_ reader: Int) -> Bool {
         var watched = pollfd(fd: Int32(reader), events: 0, revents: 0)
         return poll(&watched, 1, 0) > 0 && watched.revents & Int16(POLLHUP) != 0
