@@ -39,6 +39,8 @@ extension SocketEncoding {
 
     static func encodeUTF16(_ text: String, isBigEndian: Bool, hasMark: Bool = false) -> [UInt8] {
         let capacity = 2 * (text.utf16.count + (hasMark ? 1 : 0))
+        // With no room the count would be written to the standard library's one empty array, by several threads at once.
+        if capacity == 0 { return [] }
         return [UInt8](unsafeUninitializedCapacity: capacity) { bytes, count in
             func write(_ unit: UInt16) {
                 let (high, low) = (UInt8(unit >> 8), UInt8(truncatingIfNeeded: unit))

@@ -157,6 +157,7 @@ enum PEM {
         guard case .success(let size?) = FileCalls.size(file.number), size <= limit else {
             throw .invalidArgument(.init(field, "\(path) is no file of at most \(limit) bytes"))
         }
+        if size == 0 { return [] }
         return [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
             while filled < size {
                 let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[filled...])

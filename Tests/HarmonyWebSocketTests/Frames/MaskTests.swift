@@ -8,7 +8,9 @@ import Testing
     }
 
     private static func copy(_ bytes: [UInt8], _ mask: UInt32) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: bytes.count) { buffer, count in
+        // See `pattern`.
+        if bytes.isEmpty { return [] }
+        return [UInt8](unsafeUninitializedCapacity: bytes.count) { buffer, count in
             bytes.withUnsafeBytes { Mask.copy($0, to: UnsafeMutableRawBufferPointer(buffer), with: mask) }
             count = bytes.count
         }
