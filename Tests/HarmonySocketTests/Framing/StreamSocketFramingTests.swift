@@ -41,6 +41,18 @@ import Testing
         await pair.close()
     }
 
+    @Test func framing_chosenBeforeConnecting_stays() async throws {
+        let framing = try LengthPrefixed.make()
+        let client = TCPSocket()
+        client.setFraming(framing)
+        let pair = try await makeTCPPair(client: client) { $0.setFraming(framing) }
+        try await client.send("question")
+        #expect(try await pair.connection.receive(timeout: Self.seconds)?.text == "question")
+        try await pair.connection.send("answer")
+        #expect(try await client.receive(timeout: Self.seconds)?.text == "answer")
+        await pair.close()
+    }
+
     @Test func framing_mayChangeBetweenMessages_alsoByAListener() async throws {
         let pair = try await makeTCPPair()
         let log = EventLog()

@@ -147,8 +147,9 @@ extension StreamDriver {
             state.descriptor.adopt(OwnedDescriptor(adopting: connected.number))
             state.isWatched = true
             state.isRegistered = true
-            // What connecting needed, and an open connection does not.
+            // What connecting needed, and an open connection does not; but the framing was chosen for it.
             let rare = state.rareIfAny.take()
+            if let framer = rare?.framer { state.rare.framer = framer }
             state.didOpen()
             state.read.ready(connected.seen)
             if let rare, rare.hasLateOptions,
