@@ -34,7 +34,7 @@ extension StreamServer {
             throw self.error(error, .serve)
         }
         defer { driver.giveBack() }
-        let serving = Serving()
+        let serving = Serving<StreamDriver>()
         let failure: Failure? = await withTaskCancellationHandler {
             await withTaskExecutorPreference(eventLoop) {
                 await acceptAndHandle(serving, handler)
@@ -48,7 +48,7 @@ extension StreamServer {
     /// Off the caller's actor, so that the task's preference, the server's loop, decides where this runs.
     @concurrent
     private func acceptAndHandle(
-        _ serving: Serving, _ handler: @escaping @Sendable (Connection) async throws -> Void
+        _ serving: Serving<StreamDriver>, _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) async -> Failure? {
         await withDiscardingTaskGroup { tasks in
             while true {
@@ -58,6 +58,7 @@ extension StreamServer {
                     // connection holds.
                     tasks.addTask(executorPreference: connection.eventLoop) { [self] in
                         serving.begin(connection.stream.driver)
+                        connection.stream.driver.startWatching()
                         do {
                             try await handler(connection)
                         } catch {

@@ -44,8 +44,6 @@ final class ServerHost: LoopClient, Sendable {
         var below: (any StreamServer)?
         var hasListenersBelow = false
         var isStopped = false
-        /// The task of `serve` was cancelled.
-        var isServingCancelled = false
         /// Stopped, and everything has been told.
         var hasEnded = false
         /// The program still has the object.
@@ -188,24 +186,6 @@ final class ServerHost: LoopClient, Sendable {
             return left
         }
         for (connection, listener) in left { connection.off(listener) }
-    }
-
-    // MARK: Serving
-
-    /// The calling task begins to serve a connection. One cancellation handler, that of `serve`, stands for all its waits.
-    func beginServing(_ connection: WebSocketConnection) {
-        connection.driver.servingTask = .current
-        if state.withLock({ $0.isServingCancelled }) { connection.driver.cancelServing() }
-        connection.driver.startReading()
-    }
-
-    /// Ends the waits of every handler, now and from here on.
-    func cancelServing() {
-        let connections = state.withLock { state in
-            state.isServingCancelled = true
-            return state.connections.values.map(\.connection)
-        }
-        for connection in connections { connection.driver.cancelServing() }
     }
 
     // MARK: Ending

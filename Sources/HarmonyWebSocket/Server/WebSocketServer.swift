@@ -250,14 +250,16 @@ public final class WebSocketServer: Sendable {
     private func serve<Server: StreamServer>(
         _ server: Server, _ handler: @escaping @Sendable (WebSocketConnection) async throws -> Void
     ) async throws(SocketError) {
-        host.state.withLock { $0.isServingCancelled = false }
+        let serving = Serving<WebSocketDriver>()
         let result: Result<Void, SocketError> = await withTaskCancellationHandler {
             do throws(SocketError) {
                 try await server.serve { [host] stream in
                     guard
                         let connection = await host.aside(on: stream.eventLoop, { await host.open(stream) })
                     else { return }
-                    host.beginServing(connection)
+                    serving.begin(connection.driver)
+                    defer { serving.end(connection.driver) }
+                    connection.driver.startReading()
                     do {
                         try await handler(connection)
                         await connection.close()
@@ -270,8 +272,8 @@ public final class WebSocketServer: Sendable {
             } catch {
                 return .failure(error)
             }
-        } onCancel: { [host] in
-            host.cancelServing()
+        } onCancel: {
+            serving.cancel()
         }
         try result.get()
     }

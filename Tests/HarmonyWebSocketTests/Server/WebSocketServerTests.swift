@@ -245,6 +245,31 @@ import Testing
         await server.stop()
     }
 
+    @Test func secondServe_thatIsRefusedOrCancelled_doesNothingToTheFirst() async throws {
+        let server = WebSocketServer()
+        try await server.start(Host.config)
+        let serving = Task {
+            try await server.serve { client in
+                while let message = try await client.receive() { try await client.send(message) }
+            }
+        }
+        let client = WebSocket()
+        try await client.connect("ws://\(try #require(server.localAddress))/")
+        try await client.send("before")
+        #expect(try await client.receive(timeout: .seconds(20))?.text == "before")
+        // By now the handler waits for its next message.
+        let second = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await server.serve { _ in }
+        }
+        #expect(await second.result.error?.kind == .invalidState)
+        try await client.send("after")
+        #expect(try await client.receive(timeout: .seconds(20))?.text == "after")
+        serving.cancel()
+        #expect(await serving.result.error?.kind == .cancelled)
+        await server.stop()
+    }
+
     @Test func serve_cancelled_endsTheReceivesOfItsHandlers() async throws {
         let server = WebSocketServer()
         try await server.start(Host.config)

@@ -2,7 +2,7 @@
 ///
 /// Every socket of the stream kind is one of these, from before it has a descriptor until after it has lost it. Any
 /// thread may call it; its loop calls `ready`, `turn` and `deadlineReached`.
-package final class StreamDriver: LoopClient, SocketDriver, Hashable {
+package final class StreamDriver: LoopClient, SocketDriver, Served {
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
@@ -96,10 +96,6 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
         defer { guardian.unlock() }
         return try body(&guarded)
     }
-
-    package static func == (left: StreamDriver, right: StreamDriver) -> Bool { left === right }
-
-    package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 
     /// Lets the loop watch the socket: its first listeners, or its handler, are in place.
     package func startWatching() {
