@@ -67,9 +67,7 @@ extension StreamHandle {
 
     /// One receive: everything that does not wait is synchronous, and the wait is one suspension.
     @inline(__always)
-    fileprivate func receive(
-        until deadline: Instant, isEager: Bool, isolation: isolated (any Actor)? = #isolation
-    ) async throws(SocketError) -> SocketMessageInfo? {
+    fileprivate func receive(until deadline: Instant, isEager: Bool) async throws(SocketError) -> SocketMessageInfo? {
         var outcome = driver.tryReceive(isNext: false, isEager: isEager)
         while case .wait(let hasTurn) = outcome {
             let failure: Failure?
@@ -115,11 +113,19 @@ public struct StreamMessages: AsyncSequence, Sendable {
 
         /// The next chunk; nil at the end of input, and when we have closed the socket. Waits and fails as `receive`
         /// does otherwise.
+        @inlinable
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> SocketMessageInfo? {
+            try await take()
+        }
+
+        // A function that is isolated to a parameter looks for its executor as it begins. So `next` is part of the caller's
+        // code, and this one has no such parameter.
+        @usableFromInline
+        func take() async throws(SocketError) -> SocketMessageInfo? {
             do throws(SocketError) {
-                return try await stream.receive(until: .never, isEager: false, isolation: actor)
+                return try await stream.receive(until: .never, isEager: false)
             } catch  where error.isOurEnd {
                 return nil
             }
