@@ -281,15 +281,15 @@ package final class EventLoop: Sendable {
         }
         var budget = EventLoop.jobBudget
         _ = poller.wait(until: deadline) { token, events in
-            guard let client = own.pointee.registrations[token] else { return }
-            let hasOlderJobs = !own.pointee.jobs.isEmpty
-            client.ready(events)
+            let olderJobs = own.pointee.jobs.count
+            if let client = own.pointee.registrations[token] { client.ready(events) }
             // A task that the event resumed runs while what it needs, its socket and itself, is in the cache. What this
             // brings in turn comes after the other events.
-            if hasOlderJobs { return }
-            let count = min(own.pointee.jobs.count, budget)
-            budget -= count
-            runJobs(atMost: count)
+            let count = own.pointee.jobs.count
+            if count > 0, olderJobs == 0, budget > 0 {
+                runJobs(atMost: min(count, budget))
+                budget -= count
+            }
         }
     }
 
