@@ -34,13 +34,12 @@ extension StreamServer {
             throw self.error(error, .serve)
         }
         defer { driver.giveBack() }
-        let serving = Serving<StreamDriver>()
         let failure: Failure? = await withTaskCancellationHandler {
             await withTaskExecutorPreference(eventLoop) {
-                await acceptAndHandle(serving, handler)
+                await acceptAndHandle(handler)
             }
         } onCancel: {
-            serving.cancel()
+            driver.cancelServing()
         }
         if let failure, failure != .closed, failure != .aborted() { throw error(failure, .serve) }
     }
@@ -48,7 +47,7 @@ extension StreamServer {
     /// Off the caller's actor, so that the task's preference, the server's loop, decides where this runs.
     @concurrent
     private func acceptAndHandle(
-        _ serving: Serving<StreamDriver>, _ handler: @escaping @Sendable (Connection) async throws -> Void
+        _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) async -> Failure? {
         await withDiscardingTaskGroup { tasks in
             while true {
@@ -57,14 +56,13 @@ extension StreamServer {
                     // Everything in one closure: each async function of its own would add to the memory that an idle
                     // connection holds.
                     tasks.addTask(executorPreference: connection.eventLoop) { [self] in
-                        serving.begin(connection.stream.driver)
-                        connection.stream.driver.startWatching()
+                        driver.beginServing(connection.stream.driver)
                         do {
                             try await handler(connection)
                         } catch {
                             report(error, of: connection)
                         }
-                        serving.end(connection.stream.driver)
+                        driver.endServing(connection.stream.driver)
                         await connection.close()
                     }
                 } catch {

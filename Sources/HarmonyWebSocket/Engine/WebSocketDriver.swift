@@ -5,7 +5,7 @@ internal import SocketCore
 ///
 /// A WebSocket is one domain of isolation: frames are read, compressed and written on the loop of its stream, and nowhere
 /// else; calls from other threads go there, in their order. What a lock guards is only what such calls look at.
-final class WebSocketDriver: LoopClient, Served {
+final class WebSocketDriver: LoopClient, Sendable {
     let isServer: Bool
     /// Where it lives; its streams too.
     let loop: EventLoop

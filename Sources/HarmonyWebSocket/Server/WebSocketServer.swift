@@ -250,7 +250,7 @@ public final class WebSocketServer: Sendable {
     private func serve<Server: StreamServer>(
         _ server: Server, _ handler: @escaping @Sendable (WebSocketConnection) async throws -> Void
     ) async throws(SocketError) {
-        let serving = Serving<WebSocketDriver>()
+        let serving = Serving()
         let result: Result<Void, SocketError> = await withTaskCancellationHandler {
             do throws(SocketError) {
                 try await server.serve { [host] stream in

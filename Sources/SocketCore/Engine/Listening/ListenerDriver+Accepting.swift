@@ -6,6 +6,7 @@ extension ListenerDriver {
             try state.checkListening()
             try state.checkUntaken()
             state.isTaken = true
+            state.isServeCancelled = false
         }
     }
 
@@ -14,6 +15,30 @@ extension ListenerDriver {
         state.withLock { $0.isTaken = false }
         // A listener that came meanwhile takes effect now.
         requestTurn()
+    }
+
+    // One cancellation handler, that of `serve`, ends the waits of all handlers. So no connection's task needs one of its
+    // own, neither for all of its life nor for each wait: that would cost memory and time on every connection for something
+    // that happens once.
+
+    /// The calling task begins to serve `connection`, which is watched from here on.
+    package func beginServing(_ connection: StreamDriver) {
+        connection.beginServing()
+        // Whoever cancels sets this first, and then looks for those that are served.
+        if state.withLock({ $0.isServeCancelled }) { connection.cancelServing() }
+        connection.takeTurn()
+    }
+
+    /// The connection's handler has ended.
+    package func endServing(_ connection: StreamDriver) { connection.servingTask = .none }
+
+    /// Ends the waits of every handler, now and from here on.
+    package func cancelServing() {
+        let connections = state.withLock { state in
+            state.isServeCancelled = true
+            return state.connections
+        }
+        for connection in connections { connection.cancelServing() }
     }
 
     /// The next connection, neither read nor watched yet. `isTaker`: the caller has claimed the connections.

@@ -78,8 +78,9 @@ struct ListenerState: ~Copyable {
     var isReleased = false
     var pauseEnd = Instant.never
     var timer = Instant.never
-    /// `serve` takes the connections.
+    /// `serve` takes the connections, and was cancelled.
     var isTaken = false
+    var isServeCancelled = false
     private var lastTicket: UInt64 = 0
     private var hasEmittedClose = false
 

@@ -25,22 +25,22 @@ extension StreamDriver {
 
     /// Flushes, ends our direction, and completes; the peer's end is awaited in the background.
     package func close() async {
-        _ = await Waiter.wait { close(.flush, $0) }
+        _ = await Waiter.wait { if close(.flush, $0) { takeTurn() } }
     }
 
     /// The completion form.
     package func close(completion body: @escaping @Sendable () -> Void) {
-        close(.flush, .handler { [self] _ in complete(body) })
+        if close(.flush, .handler { [self] _ in complete(body) }) { requestTurn() }
     }
 
     /// Drops everything; the peer sees a reset.
     package func reset() async {
-        _ = await Waiter.wait { close(.reset, $0) }
+        _ = await Waiter.wait { if close(.reset, $0) { takeTurn() } }
     }
 
     /// The completion form.
     package func reset(completion body: @escaping @Sendable () -> Void) {
-        close(.reset, .handler { [self] _ in complete(body) })
+        if close(.reset, .handler { [self] _ in complete(body) }) { requestTurn() }
     }
 
     /// Ends the socket without anybody waiting for it.
@@ -61,7 +61,8 @@ extension StreamDriver {
         return wasOpen
     }
 
-    private func close(_ request: LifecycleMachine.CloseRequest, _ waiter: Waiter) {
+    /// Returns whether a turn is needed; else the waiter has been resumed.
+    private func close(_ request: LifecycleMachine.CloseRequest, _ waiter: Waiter) -> Bool {
         let isDone = withState { state in
             if state.life.isClosed, state.life.request == nil { return true }
             _ = state.use()
@@ -69,16 +70,27 @@ extension StreamDriver {
             state.rare.closers.append(waiter)
             return false
         }
-        if isDone { waiter.resume() } else { requestTurn() }
+        if isDone { waiter.resume() }
+        return !isDone
     }
 
     // MARK: The serving task
 
-    /// The task that serves this socket was cancelled: its waits end, now and from here on.
-    package func cancelServing() {
+    /// The calling task begins to serve this socket, which is watched from here on.
+    func beginServing() {
+        servingTask = .current
+        withState { state in
+            state.serving = .ongoing
+            state.isWatched = true
+        }
+    }
+
+    /// That task was cancelled: its waits end, now and from here on.
+    func cancelServing() {
         var endings = StreamState.Endings()
         withState { state in
-            state.isServingCancelled = true
+            guard state.serving == .ongoing else { return }
+            state.serving = .cancelled
             for reader in state.readers.removeAll(where: \.isServing) {
                 state.end(reader, with: .cancelled(), &endings)
             }

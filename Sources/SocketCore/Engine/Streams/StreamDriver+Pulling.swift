@@ -310,7 +310,7 @@ extension StreamDriver {
         let (failure, mustTurn): (Failure?, Bool) = withState { state in
             if hasTurn { state.read.relinquish() }
             if let failure = state.refusalOfReading(ignoresListeners: true) { return (failure, hasTurn) }
-            if isServing, state.isServingCancelled { return (.cancelled(), hasTurn) }
+            if isServing, state.serving == .cancelled { return (.cancelled(), hasTurn) }
             let reader = reader(&state)
             return (nil, state.enqueue(reader, atFront: hasTurn))
         }

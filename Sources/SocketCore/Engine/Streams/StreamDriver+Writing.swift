@@ -300,7 +300,7 @@ extension StreamDriver {
             }
             rare.senders[index].waiting = Waiting(
                 ticket: ticket, waiter: waiter, deadline: deadline, isServing: isServing)
-            if isServing, state.isServingCancelled, let failure = state.withdraw(ticket, .cancelled()) {
+            if isServing, state.serving == .cancelled, let failure = state.withdraw(ticket, .cancelled()) {
                 return (true, failure, true)
             }
             state.servedInARow = 0

@@ -2,7 +2,7 @@
 ///
 /// Every socket of the stream kind is one of these, from before it has a descriptor until after it has lost it. Any
 /// thread may call it; its loop calls `ready`, `turn` and `deadlineReached`.
-package final class StreamDriver: LoopClient, SocketDriver, Served {
+package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     /// The loop that this socket belongs to for life.
     package let loop: EventLoop
     // Kept alive, and its threads with it, as long as one of its sockets is.
@@ -97,10 +97,14 @@ package final class StreamDriver: LoopClient, SocketDriver, Served {
         return try body(&guarded)
     }
 
+    package static func == (left: StreamDriver, right: StreamDriver) -> Bool { left === right }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+
     /// Lets the loop watch the socket: its first listeners, or its handler, are in place.
     package func startWatching() {
         withState { $0.isWatched = true }
-        requestTurn()
+        takeTurn()
     }
 
     /// The same, but only once the program uses the socket: adds a listener, receives, ends it.
@@ -112,7 +116,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Served {
             state.hasHandle = false
             // A connection that was never watched is ended like any other: what it sent arrives, unread input or not.
             if state.life.phase == .open { state.isWatched = true }
-            return state.isRegistered || state.isWatched
+            return (state.isRegistered || state.isWatched) && !state.isOver()
         }
         if mustTurn { requestTurn() }
     }
@@ -123,6 +127,12 @@ package final class StreamDriver: LoopClient, SocketDriver, Served {
     func requestTurn() {
         if loop.isCurrent, isServicing { return }
         loop.schedule(self)
+    }
+
+    /// Takes a turn at once if the caller is on the loop, where it may be told of things in the middle of this; else asks
+    /// for one.
+    func takeTurn() {
+        if loop.isCurrent { turn() } else { loop.schedule(self) }
     }
 
     package func ready(_ events: PollEvents) {

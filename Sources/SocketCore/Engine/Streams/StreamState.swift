@@ -32,7 +32,7 @@ struct StreamState: ~Copyable {
     private(set) var ending: Ending?
     /// The call that met the error that ends the socket tells of it, so `error` need not.
     var wasFailureReported = false
-    var isServingCancelled = false
+    var serving = Serving.none
     private var hasEmittedEnd = false
     private var hasEmittedClose = false
     var shared = StreamSettings.Shared.standard
@@ -65,6 +65,12 @@ struct StreamState: ~Copyable {
         servedInARow = 0
         return true
     }
+
+    /// Whether a task of `serve` has it.
+    enum Serving { case none, ongoing, cancelled }
+
+    /// Whether everything has been done and told.
+    mutating func isOver() -> Bool { isReleased && hasEmittedClose && outbox.isEmpty }
 
     // MARK: The decision
 

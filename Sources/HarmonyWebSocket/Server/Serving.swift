@@ -1,53 +1,39 @@
-/// A connection that a task of `serve` handles.
-package protocol Served: AnyObject, Hashable, Sendable {
-    /// The task that serves it. Set by that task, before its first call.
-    var servingTask: ServingTask { get set }
-    /// That task was cancelled: its waits end, now and from here on.
-    func cancelServing()
-}
-
-extension Served {
-    package static func == (left: Self, right: Self) -> Bool { left === right }
-
-    package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
-}
+internal import SocketCore
 
 /// The connections that one `serve` is handling.
 ///
 /// Its cancellation ends their waits from here, so that no connection's task needs a cancellation handler of its own,
 /// neither for all of its life nor for each wait: that would cost memory and time on every connection for something
 /// that happens once.
-package final class Serving<Connection: Served>: Sendable {
+final class Serving: Sendable {
     private struct State: ~Copyable {
         var isCancelled = false
-        var connections: Set<Connection> = []
+        var connections: [ObjectIdentifier: WebSocketDriver] = [:]
     }
 
     private let state = Lock(State())
 
-    package init() {}
-
     /// The calling task begins to serve `connection`.
-    package func begin(_ connection: Connection) {
+    func begin(_ connection: WebSocketDriver) {
         connection.servingTask = .current
         let isCancelled = state.withLock { state in
-            state.connections.insert(connection)
+            state.connections[ObjectIdentifier(connection)] = connection
             return state.isCancelled
         }
         if isCancelled { connection.cancelServing() }
     }
 
     /// The connection's handler has ended.
-    package func end(_ connection: Connection) {
+    func end(_ connection: WebSocketDriver) {
         connection.servingTask = .none
-        state.withLock { _ = $0.connections.remove(connection) }
+        state.withLock { _ = $0.connections.removeValue(forKey: ObjectIdentifier(connection)) }
     }
 
     /// Ends the waits of every handler, now and from here on.
-    package func cancel() {
+    func cancel() {
         let connections = state.withLock { state in
             state.isCancelled = true
-            return state.connections
+            return state.connections.values
         }
         for connection in connections { connection.cancelServing() }
     }
