@@ -2,16 +2,26 @@ import SocketCore
 import Testing
 
 @Suite struct LocalCallsTests {
-    private static func isOpen(_ number: Int32) -> Bool {
-        if case .failure(.badDescriptor) = FileCalls.size(number) { false } else { true }
-    }
+    /// Numbers of ours for the same open file, which nobody closes: a socket, known by its address, as another test's file may
+    /// soon have a number that was closed.
+    private struct Own {
+        let numbers: [Int32]
+        private let address: SocketAddress
 
-    /// Numbers of ours for the same open file, which nobody closes.
-    private static func numbers(_ count: Int) throws -> [Int32] {
-        let (first, second) = try LocalCalls.pair(.stream).get()
-        _ = OwnedDescriptor(adopting: second)
-        defer { _ = OwnedDescriptor(adopting: first) }
-        return try PassedDescriptors.duplicating([Int32](repeating: first, count: count)).get().take()
+        init(_ count: Int) throws {
+            let socket = try SocketCalls.open(.v4, .datagram).get()
+            try SocketCalls.bind(socket.number, to: .loopback(.v4)).get()
+            address = try SocketCalls.localAddress(socket.number).get()
+            numbers = try PassedDescriptors.duplicating([Int32](repeating: socket.number, count: count)).get().take()
+        }
+
+        var areOpen: [Bool] { numbers.map { (try? SocketCalls.localAddress($0).get()) == address } }
+
+        subscript(index: Int) -> Int32 { numbers[index] }
+
+        func close(first count: Int) {
+            for number in numbers[..<count] { _ = OwnedDescriptor(adopting: number) }
+        }
     }
 
     /// One control message, whatever it says of its length.
@@ -36,12 +46,12 @@ import Testing
     /// The layout that is made here is that of 64-bit Linux.
     @Test(.enabled(if: SocketAddress.hasAbstractNames && Int.bitWidth == 64))
     func controlData_whateverIsInIt_isReadWithinItsBounds_andNothingIsLeftOpen() throws {
-        let own = try LocalCallsTests.numbers(6)
-        let rights = LocalCallsTests.control(own)
+        let own = try Own(6)
+        let rights = LocalCallsTests.control(own.numbers)
         // Surplus is closed.
         let (kept, isLost) = LocalCallsTests.parse(rights, capacity: 2)
-        #expect(kept == Array(own[..<2]) && isLost)
-        #expect(own.map(LocalCallsTests.isOpen) == [true, true, false, false, false, false])
+        #expect(kept == Array(own.numbers[..<2]) && isLost)
+        #expect(own.areOpen == [true, true, false, false, false, false])
         // Among other messages, and in several of the same kind.
         let two = LocalCallsTests.control([own[0]])
         let foreign = LocalCallsTests.control([7, 8, 9], type: 2) + LocalCallsTests.control([1], level: 41)
@@ -55,24 +65,24 @@ import Testing
         }
         #expect(LocalCallsTests.parse([], capacity: 10).numbers.isEmpty)
         for count in 0..<rights.count {
-            #expect(LocalCallsTests.parse(Array(mixed[..<count]), capacity: 10).numbers.allSatisfy { own.contains($0) })
+            #expect(LocalCallsTests.parse(Array(mixed[..<count]), capacity: 10).numbers.allSatisfy { own.numbers.contains($0) })
         }
-        #expect(LocalCallsTests.isOpen(own[0]) && LocalCallsTests.isOpen(own[1]))
-        for number in own[..<2] { _ = OwnedDescriptor(adopting: number) }
+        #expect(own.areOpen[..<2] == [true, true])
+        own.close(first: 2)
     }
 
     @Test func descriptors_areClosedWithTheirObject_unlessTaken() throws {
-        let own = try LocalCallsTests.numbers(2)
-        var passed: PassedDescriptors? = PassedDescriptors(adopting: own)
-        #expect(passed?.numbers == own)
+        let own = try Own(2)
+        var passed: PassedDescriptors? = PassedDescriptors(adopting: own.numbers)
+        #expect(passed?.numbers == own.numbers)
         passed = nil
-        #expect(own.map(LocalCallsTests.isOpen) == [false, false])
-        let other = try LocalCallsTests.numbers(2)
-        passed = PassedDescriptors(adopting: other)
-        #expect(passed?.take() == other && passed?.take() == [])
+        #expect(own.areOpen == [false, false])
+        let other = try Own(2)
+        passed = PassedDescriptors(adopting: other.numbers)
+        #expect(passed?.take() == other.numbers && passed?.take() == [])
         passed = nil
-        #expect(other.map(LocalCallsTests.isOpen) == [true, true])
-        for number in other { _ = OwnedDescriptor(adopting: number) }
+        #expect(other.areOpen == [true, true])
+        other.close(first: 2)
     }
 
     @Test func localAddress_isWhole_andEqualByItsName() {
