@@ -65,7 +65,10 @@ import Testing
         }
         #expect(LocalCallsTests.parse([], capacity: 10).numbers.isEmpty)
         for count in 0..<rights.count {
-            #expect(LocalCallsTests.parse(Array(mixed[..<count]), capacity: 10).numbers.allSatisfy { own.numbers.contains($0) })
+            #expect(
+                LocalCallsTests.parse(Array(mixed[..<count]), capacity: 10).numbers.allSatisfy {
+                    own.numbers.contains($0)
+                })
         }
         #expect(own.areOpen[..<2] == [true, true])
         own.close(first: 2)
