@@ -30,18 +30,21 @@ extension StreamDriver {
     private func arriveInPlace(_ number: Int32, upTo most: Int) -> Arrival {
         let limit = min(Int(expected), most)
         var result = SystemResult<Int>.success(0)
-        func read(_ buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
-            result = receive(number, into: UnsafeMutableRawBufferPointer(buffer))
-            return (try? result.get()) ?? 0
-        }
+        // Written twice, because a function for both would cost what the first one saves.
         #if compiler(>=6.3)
         // The initializer looks its storage's type up each time: 250 instructions.
         var bytes: [UInt8] = []
         bytes.append(addingCapacity: limit) { (span: inout OutputSpan<UInt8>) in
-            span.withUnsafeMutableBufferPointer { $1 = read($0) }
+            span.withUnsafeMutableBufferPointer { buffer, count in
+                result = receive(number, into: UnsafeMutableRawBufferPointer(buffer))
+                count = (try? result.get()) ?? 0
+            }
         }
         #else
-        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { $1 = read($0) }
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            result = receive(number, into: UnsafeMutableRawBufferPointer(buffer))
+            count = (try? result.get()) ?? 0
+        }
         #endif
         if case .failure = result { return Arrival(result: result, limit: limit, bytes: []) }
         expectMore(than: bytes.count == limit ? 2 * limit : bytes.count)
