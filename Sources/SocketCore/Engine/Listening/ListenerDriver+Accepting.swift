@@ -29,8 +29,8 @@ extension ListenerDriver {
         connection.takeTurn()
     }
 
-    /// The connection's handler has ended.
-    package func endServing(_ connection: StreamDriver) { connection.servingTask = .none }
+    /// The connection's handler has ended. Closes it, by itself; a `close` that follows need not wait, mostly.
+    package func endServing(_ connection: StreamDriver) { connection.endServing() }
 
     /// Ends the waits of every handler, now and from here on.
     package func cancelServing() {

@@ -30,7 +30,7 @@ extension StreamDriver {
     private func arriveInPlace(_ number: Int32, upTo most: Int) -> Arrival {
         let limit = min(Int(expected), most)
         var result = SystemResult<Int>.success(0)
-        // Written twice, because a function for both would cost what the first one saves.
+        // Written twice, because a function for both would cost most of what the first one saves.
         #if compiler(>=6.3)
         // The initializer looks its storage's type up each time: 250 instructions.
         var bytes: [UInt8] = []

@@ -25,22 +25,22 @@ extension StreamDriver {
 
     /// Flushes, ends our direction, and completes; the peer's end is awaited in the background.
     package func close() async {
-        _ = await Waiter.wait { if close(.flush, $0) { takeTurn() } }
+        _ = await Waiter.wait { close(.flush, $0) }
     }
 
     /// The completion form.
     package func close(completion body: @escaping @Sendable () -> Void) {
-        if close(.flush, .handler { [self] _ in complete(body) }) { requestTurn() }
+        close(.flush, .handler { [self] _ in complete(body) })
     }
 
     /// Drops everything; the peer sees a reset.
     package func reset() async {
-        _ = await Waiter.wait { if close(.reset, $0) { takeTurn() } }
+        _ = await Waiter.wait { close(.reset, $0) }
     }
 
     /// The completion form.
     package func reset(completion body: @escaping @Sendable () -> Void) {
-        if close(.reset, .handler { [self] _ in complete(body) }) { requestTurn() }
+        close(.reset, .handler { [self] _ in complete(body) })
     }
 
     /// Ends the socket without anybody waiting for it.
@@ -61,8 +61,7 @@ extension StreamDriver {
         return wasOpen
     }
 
-    /// Returns whether a turn is needed; else the waiter has been resumed.
-    private func close(_ request: LifecycleMachine.CloseRequest, _ waiter: Waiter) -> Bool {
+    private func close(_ request: LifecycleMachine.CloseRequest, _ waiter: Waiter) {
         let isDone = withState { state in
             if state.life.isClosed, state.life.request == nil { return true }
             _ = state.use()
@@ -70,8 +69,7 @@ extension StreamDriver {
             state.rare.closers.append(waiter)
             return false
         }
-        if isDone { waiter.resume() }
-        return !isDone
+        if isDone { waiter.resume() } else { requestTurn() }
     }
 
     // MARK: The serving task
@@ -83,6 +81,13 @@ extension StreamDriver {
             state.serving = .ongoing
             state.isWatched = true
         }
+    }
+
+    /// That task has done its work: the connection is closed, after what it sent.
+    func endServing() {
+        servingTask = .none
+        withState { $0.close(.flush) }
+        takeTurn()
     }
 
     /// That task was cancelled: its waits end, now and from here on.

@@ -129,8 +129,8 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
         loop.schedule(self)
     }
 
-    /// Takes a turn at once if the caller is on the loop, where it may be told of things in the middle of this; else asks
-    /// for one.
+    /// Takes a turn at once if the caller is on the loop; else asks for one. For callers that may be told of things in the
+    /// middle of this, and do it once for a connection: a turn that is asked for lets others have theirs before.
     func takeTurn() {
         if loop.isCurrent { turn() } else { loop.schedule(self) }
     }
