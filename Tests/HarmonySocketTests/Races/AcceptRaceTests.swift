@@ -14,7 +14,7 @@ struct AcceptRaceTests {
 
     @Test("4. Listeners that come and go while peers connect take no connection with them")
     func listeners_comingAndGoing_loseNoConnection() async throws {
-        let (server, address) = try await makeServer()
+        let (server, address) = try await makeRacingServer()
         let taken = EventRecorder<TCPSocketConnection>()
         let count = 300
         let meddling = Task {
@@ -46,7 +46,7 @@ struct AcceptRaceTests {
     @Test("3. Accepts in both styles against close, detach, cancellation and time-outs: each ends once")
     func accepts_againstEveryEnd_endOnce() async throws {
         try await AcceptRaceTests.rounds(500) { round in
-            let (server, address) = try await makeServer()
+            let (server, address) = try await makeRacingServer()
             let ended = EventRecorder<Int>()
             let calls = 12
             try await within(.seconds(20), "round \(round)") {
@@ -90,7 +90,7 @@ struct AcceptRaceTests {
     @Test("3. shutdown against peers that connect: nothing is left open, in any style")
     func shutdown_againstConnects_leavesNothingOpen() async throws {
         try await AcceptRaceTests.rounds(300) { round in
-            let (server, address) = try await makeServer()
+            let (server, address) = try await makeRacingServer()
             if round.isMultiple(of: 3) { server.maxConnections = 2 }
             if round.isMultiple(of: 2) { server.overloadPolicy = .refuse }
             let style = round % 4

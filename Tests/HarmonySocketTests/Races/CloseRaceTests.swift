@@ -78,7 +78,7 @@ struct CloseRaceTests {
     @Test("3. Closing a server against accepting, and dropping sockets at any moment")
     func closeAndDrop_againstAccept_everythingEnds() async throws {
         try await CloseRaceTests.rounds(500) { round in
-            let (server, address) = try await makeServer()
+            let (server, address) = try await makeRacingServer()
             let serving = Task {
                 if round.isMultiple(of: 2) {
                     try? await server.serve { client in

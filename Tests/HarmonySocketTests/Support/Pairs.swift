@@ -39,6 +39,13 @@ func makeServer(
     return (server, try await server.getLocalAddress())
 }
 
+/// A server whose clients may come after its end. Its address is that of no other test's server, as its port may be by then.
+func makeRacingServer() async throws -> (server: TCPSocketServer, address: NetAddress) {
+    let server = TCPSocketServer()
+    try await server.listen(NetAddress(Loopback.isNetwork ? "127.0.0.7" : Loopback.ipv4.rawValue, port: 0))
+    return (server, try await server.getLocalAddress())
+}
+
 /// A connected client and connection. `prepareConnection` runs inside of the server's `connect` listener, so listeners
 /// that it adds miss nothing.
 func makeTCPPair(
