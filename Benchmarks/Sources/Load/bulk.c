@@ -63,7 +63,7 @@ static bool receive_some(struct connection *connection) {
 static void move_while_open(void) {
     while (window_is_open(now())) {
         static struct epoll_event events[EVENTS_PER_TURN];
-        int ready = wait_for_events(events, "room or bytes");
+        int ready = wait_for("room or bytes", events);
         for (int index = 0; index < ready; index++) {
             for (int calls = 0; calls < CALLS_PER_TURN && window_is_open(now()) && move(events[index].data.ptr); calls++) {
                 window.issued += 1;

@@ -118,10 +118,7 @@ static void visit_again_and_again(void) {
     }
     while (window.completed < window.issued) {
         struct epoll_event events[64];
-        int ready = epoll_wait(visits_poller, events, 64, STALL_MILLISECONDS);
-        if (ready < 0 && errno != EINTR) {
-            fail_errno("epoll_wait");
-        }
+        int ready = wait_for_events(visits_poller, events, 64, STALL_MILLISECONDS);
         if (ready == 0) {
             fail("no reply and no end for %d s", STALL_MILLISECONDS / 1000);
         }

@@ -109,10 +109,7 @@ static void exchange(void) {
     }
     while (window.completed < window.issued) {
         struct epoll_event events[EVENTS_PER_TURN];
-        int count = epoll_wait(datagram_poller, events, EVENTS_PER_TURN, LOST_MILLISECONDS);
-        if (count < 0 && errno != EINTR) {
-            fail_errno("epoll_wait");
-        }
+        int count = wait_for_events(datagram_poller, events, EVENTS_PER_TURN, LOST_MILLISECONDS);
         if (count == 0) {
             fail("%llu datagrams are lost", (unsigned long long)(window.issued - window.completed));
         }

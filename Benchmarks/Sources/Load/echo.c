@@ -105,7 +105,7 @@ static void exchange(long first, long count, uint64_t depth) {
     // Every completed message was followed by another if another was wanted, so equal counts mean the end.
     while (window.completed < window.issued) {
         static struct epoll_event events[EVENTS_PER_TURN];
-        int ready = wait_for_events(events, "replies");
+        int ready = wait_for("replies", events);
         for (int index = 0; index < ready; index++) {
             struct connection *connection = events[index].data.ptr;
             if (events[index].events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {

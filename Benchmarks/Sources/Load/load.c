@@ -128,6 +128,28 @@ void say(const char *line) {
     fflush(stdout);
 }
 
+int wait_for_events(int poller, struct epoll_event *events, int most, int patience) {
+    uint64_t deadline = 0;
+    for (;;) {
+        int count = epoll_wait(poller, events, most, options.spin ? 0 : patience);
+        if (count > 0) {
+            return count;
+        }
+        if (count < 0) {
+            if (errno != EINTR) {
+                fail_errno("epoll_wait");
+            }
+            continue;
+        }
+        if (!options.spin || (deadline != 0 && now() > deadline)) {
+            return 0;
+        }
+        if (deadline == 0) {
+            deadline = now() + nanoseconds(patience / 1e3);
+        }
+    }
+}
+
 void await_sleeper(void) {
     static int status;
     char text[512];
@@ -155,7 +177,7 @@ void await_sleeper(void) {
 // MARK: Start
 
 int run_load(const struct transport *chosen, int count, char *arguments[]) {
-    struct option_rule rules[16] = {
+    struct option_rule rules[20] = {
         {"host", OPTION_TEXT, &options.host, 0, 0, "a loopback address (127.0.0.1)"},
         {"port", OPTION_INTEGER, &options.port, 1, 65535, "the server's"},
         {"connections", OPTION_INTEGER, &options.connections, 1, 50000, "(64)"},
@@ -165,6 +187,7 @@ int run_load(const struct transport *chosen, int count, char *arguments[]) {
         {"messages", OPTION_INTEGER, &options.messages, 1, 1000000000, "end earlier, after as many messages"},
         {"warmup", OPTION_SECONDS, &options.warmup, 0, 60, "the same traffic before, unmeasured (0.5)"},
         {"gate", OPTION_FLAG, &options.gate, 0, 0, "stop before and after measuring; see the head of the source"},
+        {"spin", OPTION_FLAG, &options.spin, 0, 0, "do not sleep while waiting, so that nobody has to wake this process up"},
         {"sleeper", OPTION_INTEGER, &options.sleeper, 1, 1e9, "of echoes: send only while the process of this number sleeps"},
         {"websocket", OPTION_FLAG, &options.websocket, 0, 0, "of echo and idle: over WebSockets, in masked binary messages"},
     };

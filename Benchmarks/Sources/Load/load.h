@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 enum {
     CHUNK = 64 * 1024,           // most bytes given to one send or recv
@@ -27,6 +28,7 @@ struct load_options {
     long messages;
     bool gate;
     long sleeper;
+    bool spin;
     bool websocket;
 };
 extern struct load_options options;
@@ -57,6 +59,9 @@ void measure(void (*traffic)(void), int watched);
 bool wait_for_runner(int watched);
 
 void say(const char *line);
+
+// epoll_wait(2). Returns how many events there are; 0 after `patience` milliseconds without one.
+int wait_for_events(int poller, struct epoll_event *events, int most, int patience);
 
 // With --sleeper, waits until that process has nothing to do. So what it does for a message does not depend on how soon the
 // next one comes.

@@ -84,11 +84,8 @@ void finish_connections(void) {
     }
 }
 
-int wait_for_events(void *events, const char *owed) {
-    int ready = epoll_wait(poller, events, EVENTS_PER_TURN, STALL_MILLISECONDS);
-    if (ready < 0 && errno != EINTR) {
-        fail_errno("epoll_wait");
-    }
+int wait_for(const char *owed, struct epoll_event *events) {
+    int ready = wait_for_events(poller, events, EVENTS_PER_TURN, STALL_MILLISECONDS);
     if (ready == 0) {
         fail("%s: nothing for %d s", owed, STALL_MILLISECONDS / 1000);
     }

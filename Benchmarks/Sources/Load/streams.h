@@ -6,6 +6,7 @@
 #include "transport.h"
 
 #include <stdint.h>
+#include <sys/epoll.h>
 
 struct connection {
     struct stream stream;
@@ -28,8 +29,8 @@ void open_connection(long index, uint32_t events);
 // Ends our direction of all that are open, so that the server does not take the end of this process for a break.
 void finish_connections(void);
 
-// epoll_wait that takes silence for a failure: where `owed` says that something must come.
-int wait_for_events(void *events, const char *owed);
+// Waits for events of the connections, at most EVENTS_PER_TURN. Silence is a failure: `owed` says what must come.
+int wait_for(const char *owed, struct epoll_event *events);
 
 long number(const struct connection *connection);
 

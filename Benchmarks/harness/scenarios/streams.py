@@ -23,6 +23,8 @@ class Served(Rounds):
     scenario = "echo"  # of the load generator
     mode = "echo"  # of the server
     options: ClassVar[dict[str, object]] = {}  # more of them, of the load generator
+    # Whether the load generator stays awake. Asleep it would be woken up by the server, and by a slow one more often.
+    spins: ClassVar[bool] = True
 
     @property
     def over(self) -> str:
@@ -34,6 +36,8 @@ class Served(Rounds):
     @contextmanager
     def prepare(self, bench: Bench, row: Program, **limits: object):
         options = {"connections": self.connections, "size": self.size, "depth": self.depth, "gate": True, **limits}
+        if self.spins and bench.server_cores.isdisjoint(bench.load_cores):
+            options["spin"] = True
         with bench.start(row) as target, bench.load(
             self.scenario, target, self.isSecure, **options, **self.options, **dict.fromkeys(row.load, True)
         ) as load:
@@ -84,6 +88,7 @@ MESSAGE_OF_BULK = 64 * 1024
 
 class Bulk(Served):
     unit = Unit("s", "GB", 1e9, "GB/s")
+    spins = False  # it would cut the stream into smaller pieces
 
     def work(self, result: dict) -> float:
         return result["bytes"] / 1e9
