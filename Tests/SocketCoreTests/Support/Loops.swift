@@ -113,18 +113,24 @@ final class RecordingClient: LoopClient {
     let calls = Mailbox<Call>()
     // On the loop only.
     nonisolated(unsafe) var isLeftOver = false
+    private let whenReady: @Sendable (RecordingClient) -> Void
     private let whenTurning: @Sendable (RecordingClient) -> Void
     private let whenDue: @Sendable (Instant) -> Void
 
     init(
+        ready: @escaping @Sendable (RecordingClient) -> Void = { _ in },
         turn: @escaping @Sendable (RecordingClient) -> Void = { $0.calls.put(.turn) },
         due: @escaping @Sendable (Instant) -> Void = { _ in }
     ) {
+        whenReady = ready
         whenTurning = turn
         whenDue = due
     }
 
-    func ready(_ events: PollEvents) { calls.put(.ready(events)) }
+    func ready(_ events: PollEvents) {
+        whenReady(self)
+        calls.put(.ready(events))
+    }
 
     func turn() { whenTurning(self) }
 

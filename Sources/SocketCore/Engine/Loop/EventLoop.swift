@@ -1,9 +1,10 @@
 /// One thread with one poller, a job queue and timers. Each socket belongs to one loop for life.
 ///
-/// A turn: run the jobs, wait for events (not at all when work is left over), hand the events out, serve what earlier
-/// turns left over, expire timers. What a turn does is bounded, so that one busy socket starves nobody.
+/// A turn: run the jobs, wait for events (not at all when work is left over), hand the events out, each followed by the
+/// jobs that it brought, serve what earlier turns left over, expire timers. What a turn does is bounded, so that one busy
+/// socket starves nobody.
 package final class EventLoop: Sendable {
-    /// What one turn may do at most before it looks at the descriptors again.
+    /// How many jobs may run before the next look at the descriptors, and how many after it.
     private static let jobBudget = 256
 
     /// Work from other threads, and whether the loop has been told of it.
@@ -197,7 +198,7 @@ package final class EventLoop: Sendable {
     }
 
     private func turn() {
-        runJobs()
+        runJobs(atMost: EventLoop.jobBudget)
         wait()
         serveLeftovers()
         takeInbox()
@@ -278,8 +279,17 @@ package final class EventLoop: Sendable {
         } else {
             deadline = own.pointee.timers.earliestDeadline.map { Instant(nanoseconds: $0) }
         }
+        var budget = EventLoop.jobBudget
         _ = poller.wait(until: deadline) { token, events in
+            let olderJobs = own.pointee.jobs.count
             if let client = own.pointee.registrations[token] { client.ready(events) }
+            // A task that the event resumed runs while what it needs, its socket and itself, is in the cache. What this
+            // brings in turn comes after the other events.
+            let count = own.pointee.jobs.count
+            if count > 0, olderJobs == 0, budget > 0 {
+                runJobs(atMost: min(count, budget))
+                budget -= count
+            }
         }
     }
 
@@ -304,10 +314,8 @@ package final class EventLoop: Sendable {
         own.pointee.received.removeAll(keepingCapacity: true)
     }
 
-    private func runJobs() {
-        // Work that is handed in meanwhile runs after the next look at the descriptors, unless it is a job of a task
-        // that was just resumed: those are the other half of an event, and there is a budget.
-        var budget = EventLoop.jobBudget
+    private func runJobs(atMost most: Int) {
+        var budget = most
         while budget > 0, let task = own.pointee.jobs.popFirst() {
             budget -= 1
             switch task {

@@ -105,6 +105,50 @@ import Testing
         }
     }
 
+    /// What an event brings runs right after it, unless older work waits.
+    @Test(arguments: [false, true])
+    func jobs_ofAnEvent_runBeforeTheNextEvent(_ bringMore: Bool) async throws {
+        try await withLoop { loop in
+            let count = 200
+            let journal = Journal<String>()
+            let all = bringMore ? 2 + 4 * count : 2 + 2 * count
+            let done = Mailbox<Void>()
+            let note: @Sendable (String) -> Void = { entry in
+                journal.note(entry)
+                if journal.entries.count == all { done.put(()) }
+            }
+            let pairs = [try RawPair(), try RawPair()]
+            defer { for pair in pairs { pair.close() } }
+            let clients = ["a", "b"].map { name in
+                RecordingClient(ready: { _ in
+                    note("\(name) event")
+                    for _ in 0..<count {
+                        loop.execute {
+                            note("\(name) job")
+                            if bringMore { loop.execute { note("\(name) more") } }
+                        }
+                    }
+                })
+            }
+            // Both are writable at the next look.
+            let tokens = try await onLoop(loop) {
+                zip(pairs, clients).compactMap { try? loop.register($0.near.number, for: $1).get() }
+            }
+            try await done.take()
+            let (one, two) = journal.entries.first == "a event" ? ("a", "b") : ("b", "a")
+            func each(_ entry: String) -> [String] { Array(repeating: entry, count: count) }
+            let expected =
+                bringMore
+                ? ["\(one) event"] + each("\(one) job") + ["\(two) event"] + each("\(one) more") + each("\(two) job")
+                    + each("\(two) more")
+                : ["\(one) event"] + each("\(one) job") + ["\(two) event"] + each("\(two) job")
+            #expect(journal.entries == expected)
+            try await onLoop(loop) {
+                for (pair, token) in zip(pairs, tokens) { loop.deregister(pair.near.number, token) }
+            }
+        }
+    }
+
     // MARK: Timers
 
     @Test func timers_runOutInOrder_notBeforeTheirTime() async throws {
