@@ -102,11 +102,24 @@ func makeUDPPair(
     return (first, try await first.getLocalAddress(), second, try await second.getLocalAddress())
 }
 
-/// A port on which nobody listens: it was free a moment ago. Nothing keeps another process from taking it.
+// The system gives none of these to a socket that asks for any (Linux: ip_local_port_range, from 32,768 on), so no other test
+// comes to have it meanwhile.
+private let spare = 10_000..<30_000
+private let lastSpare = TestLock(Int.random(in: spare))
+
+/// A port on which nobody listens, a moment ago and most likely later. Nothing keeps another process from taking it.
 func freePort(_ loopback: Loopback = .ipv4) throws -> Int {
-    let socket = try RawSocket.listening(on: loopback)
-    defer { socket.close() }
-    return socket.port
+    for _ in spare {
+        let port = lastSpare.withLock { last in
+            last = last + 1 < spare.upperBound ? last + 1 : spare.lowerBound
+            return last
+        }
+        if let socket = try? RawSocket.listening(at: loopback.address(port)) {
+            socket.close()
+            return port
+        }
+    }
+    throw WaitTimedOut(what: "a free port")
 }
 
 /// The error that `body` throws; the test fails when it throws none.
