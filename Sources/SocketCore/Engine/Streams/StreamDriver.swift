@@ -20,14 +20,13 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
 
     // On the loop only.
     nonisolated(unsafe) private var token: PollToken?
-    nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
-    // Of whoever has the turn to read: how large an array to read into; zero is none. See `arrive`.
-    @exclusivity(unchecked) nonisolated(unsafe) var expected: UInt32 = 0
     nonisolated(unsafe) package var isLeftOver = false
     // Neither local nor secure: what goes through it is recv(2) and send(2). Set before the socket is open, and not changed
     // again; among these, because it fits in, and each message touches them.
     @exclusivity(unchecked) nonisolated(unsafe) private(set) var isPlain: Bool
+    // Of whoever has the turn to read: how large an array to read into; zero is none. See `arrive`.
+    @exclusivity(unchecked) nonisolated(unsafe) var expected: UInt32 = 0
     /// The peer's address. Computed: other modules' reads of a stored property are checked for exclusive access.
     package var peer: SocketAddress { fixedPeer }
     // Set before the socket is open, and not changed again.
@@ -163,9 +162,9 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
     }
 
     package func deadlineReached(now: Instant) {
-        timer = nil
         let (endings, unsentNumber) = withState { state in
-            state.rareIfAny?.timer = .never
+            state.rareIfAny?.timer = nil
+            state.rareIfAny?.timerDeadline = .never
             let (endings, mustCheckLinger) = state.expire(now: now)
             return (endings, mustCheckLinger ? state.descriptor.number : nil)
         }
@@ -225,8 +224,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
             case .probe(let number, let tick): probe(number, tick)
             case .discard(let number, let tick): discard(number, tick)
             case .setTimer(let deadline):
-                if let timer { loop.cancelTimer(timer) }
-                timer = loop.setTimer(deadline, for: self)
+                replaceTimer(by: loop.setTimer(deadline, for: self))
             }
             step = withState { $0.step(mayRead: mayRead) }
         }
@@ -313,8 +311,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
         if isAbortive, let number { _ = OptionCalls.makeCloseAbortive(number) }
         if let token { loop.deregister(number, token) }
         token = nil
-        if let timer { loop.cancelTimer(timer) }
-        timer = nil
+        replaceTimer(by: nil)
         if let observed { tellClosed(observed, number) }
         // With its descriptor whoever detaches it has its path.
         if let local, !withState({ $0.rareIfAny?.detachment != nil }) { local.removePath() }
@@ -331,6 +328,15 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
         if isDetached { surrender() }
         endings.perform()
         listener?.connectionEnded(self)
+    }
+
+    private func replaceTimer(by timer: TimerHandle?) {
+        let former: TimerHandle? = withState { state in
+            guard let rare = state.rareIfAny else { return nil }
+            defer { rare.timer = timer }
+            return rare.timer
+        }
+        if let former { loop.cancelTimer(former) }
     }
 
     /// A level-triggered poller must be asked again for a direction that was cleared.

@@ -35,8 +35,9 @@ extension StreamState {
         var wasOutputErrorReported = false
         /// Input thrown away, in bytes.
         var discarded = 0
-        /// When the loop's timer is set to run out.
-        var timer = Instant.never
+        /// The loop's timer, if it is set, and when it is to run out.
+        var timer: TimerHandle?
+        var timerDeadline = Instant.never
         var closeDeadline = Instant.never
         var lingerDeadline = Instant.never
         /// Kept when there is an idle time-out.

@@ -187,7 +187,7 @@ struct StreamState: ~Copyable {
         let deadline = earliestDeadline()
         if deadline == .never { mayExpire = false }
         guard isEarliest(deadline) else { return .nothing }
-        rare.timer = deadline
+        rare.timerDeadline = deadline
         return .setTimer(deadline)
     }
 
@@ -331,7 +331,7 @@ struct StreamState: ~Copyable {
     }
 
     /// Whether the loop's timer would run out too late for this.
-    func isEarliest(_ deadline: Instant) -> Bool { deadline != .never && deadline < rareIfAny?.timer ?? .never }
+    func isEarliest(_ deadline: Instant) -> Bool { deadline != .never && deadline < rareIfAny?.timerDeadline ?? .never }
 
     /// Something was sent or received.
     mutating func noteActivity() {

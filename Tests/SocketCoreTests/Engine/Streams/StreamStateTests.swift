@@ -39,7 +39,7 @@ import Testing
         func expire(_ now: Instant) -> Bool {
             let (endings, mustCheckLinger) = state.expire(now: now)
             endings.perform()
-            state.rareIfAny?.timer = .never
+            state.rareIfAny?.timerDeadline = .never
             return mustCheckLinger
         }
 
