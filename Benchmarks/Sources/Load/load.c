@@ -177,7 +177,7 @@ void await_sleeper(void) {
 // MARK: Start
 
 int run_load(const struct transport *chosen, int count, char *arguments[]) {
-    struct option_rule rules[20] = {
+    struct option_rule rules[16] = {
         {"host", OPTION_TEXT, &options.host, 0, 0, "a loopback address (127.0.0.1)"},
         {"port", OPTION_INTEGER, &options.port, 1, 65535, "the server's"},
         {"connections", OPTION_INTEGER, &options.connections, 1, 50000, "(64)"},

@@ -60,7 +60,8 @@ bool wait_for_runner(int watched);
 
 void say(const char *line);
 
-// epoll_wait(2). Returns how many events there are; 0 after `patience` milliseconds without one.
+// epoll_wait(2), which with --spin does not sleep. Returns how many events there are; 0 after `patience` milliseconds without
+// one.
 int wait_for_events(int poller, struct epoll_event *events, int most, int patience);
 
 // With --sleeper, waits until that process has nothing to do. So what it does for a message does not depend on how soon the
