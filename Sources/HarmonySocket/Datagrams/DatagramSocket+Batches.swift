@@ -30,9 +30,11 @@ extension DatagramSocket {
         completion: @escaping @Sendable (Result<[SocketMessageInfo], SocketError>) -> Void
     ) {
         do throws(Failure) {
-            driver.receive(try DatagramHandle.wish(limit), timeout: timeout) { [self] result in
-                completion(result.map { $0.map(SocketMessageInfo.init) }.mapError { error($0, .receive) })
+            let handler = DatagramsCompletion { [datagrams] _, result in
+                completion(
+                    result.map { $0.map(SocketMessageInfo.init) }.mapError { datagrams.error($0, .receive) })
             }
+            driver.receive(try DatagramHandle.wish(limit), timeout: timeout, handler)
         } catch {
             let failure = self.error(error, .receive)
             driver.complete { completion(.failure(failure)) }
@@ -75,7 +77,7 @@ public struct DatagramBatches: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> [SocketMessageInfo]? {
-            try await socket.next(.batch(1024, hearsErrors: false))
+            try await socket.next(.batch(1024, hearsErrors: false))?.map(SocketMessageInfo.init)
         }
     }
 }

@@ -21,7 +21,7 @@ extension DatagramSocket {
     ) async throws(SocketError) -> SocketMessageInfo {
         do throws(Failure) {
             try DatagramLimit.check(limit)
-            return SocketMessageInfo(try await driver.receive(.one, timeout: timeout)[0].prefix(limit))
+            return SocketMessageInfo(try await driver.receive(.one(upTo: limit), timeout: timeout)[0])
         } catch {
             throw self.error(error, .receive)
         }
@@ -34,9 +34,7 @@ extension DatagramSocket {
     ) {
         do throws(Failure) {
             try DatagramLimit.check(limit)
-            driver.receive(.one, timeout: timeout) { [self] result in
-                completion(result.map { SocketMessageInfo($0[0].prefix(limit)) }.mapError { error($0, .receive) })
-            }
+            driver.receive(.one(upTo: limit), timeout: timeout, DatagramHandle.completion(completion))
         } catch {
             let failure = self.error(error, .receive)
             driver.complete { completion(.failure(failure)) }
@@ -81,8 +79,27 @@ public struct DatagramMessages: AsyncSequence, Sendable {
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(SocketError) -> SocketMessageInfo? {
             if let datagram = socket.driver.takeNext() { return SocketMessageInfo(datagram) }
-            return try await socket.next(.next)?.first
+            return try await socket.next(.one(hearsErrors: false))?.first.map(SocketMessageInfo.init)
         }
+    }
+}
+
+extension DatagramHandle {
+    /// A completion handler of the engine's receives that calls the program's.
+    fileprivate static func completion(
+        _ body: @escaping @Sendable (Result<SocketMessageInfo, SocketError>) -> Void
+    ) -> DatagramsCompletion {
+        DatagramsCompletion(keeping: ReceiveHandler(call: body)) { completion, driver, result in
+            let handler = completion.handler(as: ReceiveHandler.self)
+            switch result {
+            case .success(let datagrams): handler.call(.success(SocketMessageInfo(datagrams[0])))
+            case .failure(let failure): handler.call(.failure(DatagramHandle(driver: driver).error(failure, .receive)))
+            }
+        }
+    }
+
+    private struct ReceiveHandler: Sendable {
+        let call: @Sendable (Result<SocketMessageInfo, SocketError>) -> Void
     }
 }
 

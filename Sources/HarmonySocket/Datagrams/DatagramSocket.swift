@@ -24,9 +24,9 @@ public struct DatagramHandle: Sendable {
     /// What an iteration takes next; nil when the socket is closed.
     func next(
         _ wish: DatagramDriver.Wish, isolation actor: isolated (any Actor)? = #isolation
-    ) async throws(SocketError) -> [SocketMessageInfo]? {
+    ) async throws(SocketError) -> [Datagram]? {
         do throws(Failure) {
-            return try await driver.receive(wish, timeout: nil).map(SocketMessageInfo.init)
+            return try await driver.receive(wish, timeout: nil)
         } catch .closed {
             return nil
         } catch .aborted {

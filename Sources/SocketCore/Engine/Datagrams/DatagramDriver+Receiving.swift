@@ -2,20 +2,33 @@
 extension DatagramDriver {
     /// How a reader wants its datagrams.
     package struct Wish: Sendable {
-        /// How many at most.
-        var most = 1
-        /// How many receive slots the kernel may fill for it: what is more than it wants is kept for the next reader.
-        var slots = 1
+        // Short, because it is in the queue of readers, and that is moved about a lot.
+        private let mostOfThem: Int32
+        private let mostBytes: Int32
         /// Ends with an error that a connected peer has caused; otherwise that is an event only.
-        var hearsErrors = true
+        let hearsErrors: Bool
 
-        /// The next one.
-        package static let one = Wish()
-        /// The next one of many: others are read with it.
-        package static let next = Wish(slots: 16, hearsErrors: false)
+        private init(most: Int, limit: Int, hearsErrors: Bool) {
+            mostOfThem = Int32(clamping: most)
+            mostBytes = Int32(clamping: limit)
+            self.hearsErrors = hearsErrors
+        }
+
+        /// How many at most.
+        var most: Int { Int(mostOfThem) }
+        /// How many bytes of each.
+        var limit: Int { Int(mostBytes) }
+        /// How many receive slots the kernel may fill for it: what is more than it wants is kept for the next reader.
+        var slots: Int { most == 1 ? 16 : min(most, DatagramCalls.receiveLimit) }
+
+        /// The next one, of so many bytes at most.
+        package static func one(upTo limit: Int = .max, hearsErrors: Bool = true) -> Wish {
+            Wish(most: 1, limit: limit, hearsErrors: hearsErrors)
+        }
+
         /// As many as there are, up to a limit.
         package static func batch(_ most: Int, hearsErrors: Bool = true) -> Wish {
-            Wish(most: most, slots: min(most, DatagramCalls.receiveLimit), hearsErrors: hearsErrors)
+            Wish(most: most, limit: .max, hearsErrors: hearsErrors)
         }
     }
 
@@ -41,29 +54,18 @@ extension DatagramDriver {
         }
     }
 
-    /// The completion form.
-    package func receive(
-        _ wish: Wish, timeout: Duration?, _ body: @escaping @Sendable (Result<[Datagram], Failure>) -> Void
-    ) {
-        let isEager = timeout.map { $0 <= .zero } ?? false
-        receive(wish, isNext: false, isEager: isEager, Instant.after(timeout), body)
-    }
-
-    private func receive(
-        _ wish: Wish, isNext: Bool, isEager: Bool, _ deadline: Instant,
-        _ body: @escaping @Sendable (Result<[Datagram], Failure>) -> Void
-    ) {
+    /// The completion form: the loop reads.
+    package func receive(_ wish: Wish, timeout: Duration?, _ completion: DatagramsCompletion) {
         do throws(Failure) {
-            let (datagrams, _) = try tryReceive(wish, isNext: isNext, hasWaited: isNext, isEager: isEager)
-            if !datagrams.isEmpty { return complete { body(.success(datagrams)) } }
-            if isEager { throw .timedOut() }
-            let waiter = Waiter.handler { [self] failure in
-                if let failure { return complete { body(.failure(failure)) } }
-                receive(wish, isNext: true, isEager: false, deadline, body)
+            guard let timeout, timeout <= .zero else {
+                let reader = DatagramState.Reader(who: .handler(completion), wish: wish)
+                return try enqueueReader(reader, nil, .after(timeout), ignoresListeners: false)
             }
-            enqueueReader(DatagramState.Reader(waiter: waiter, hearsErrors: wish.hearsErrors), nil, deadline)
+            let (datagrams, _) = try tryReceive(wish, isNext: false, hasWaited: false, isEager: true)
+            if datagrams.isEmpty { throw .timedOut() }
+            complete { [self] in completion.call(self, .success(datagrams)) }
         } catch {
-            complete { body(.failure(error)) }
+            complete(.notReceivedDatagrams(completion, error))
         }
     }
 
@@ -86,8 +88,9 @@ extension DatagramDriver {
                 }
                 let answer = state.read.admit(isNext: isNext, isEager: isEager, isQueueEmpty: state.readers.isEmpty)
                 if case .turn(let turn) = answer {
-                    let kept = state.takeKept(wish.most)
+                    var kept = state.takeKept(wish.most)
                     if !kept.isEmpty {
+                        state.keep(beyond: wish, &kept)
                         state.read.relinquish()
                         return .kept(kept, mustYield: state.servedAtOnce())
                     }
@@ -119,10 +122,7 @@ extension DatagramDriver {
         let (didClear, mustTurn, mustYield): (Bool, Bool, Bool) = state.withLock { state in
             _ = state.descriptor.giveBack()
             let didClear = state.finishReading(result, datagrams, tick: tick)
-            if datagrams.count > wish.most {
-                state.keep(datagrams[wish.most...])
-                datagrams.removeSubrange(wish.most...)
-            }
+            state.keep(beyond: wish, &datagrams)
             return (didClear, state.hasErrors || state.wantsTurnAfterReading(), state.servedAtOnce())
         }
         if didClear { rearm(.read) }
@@ -141,28 +141,33 @@ extension DatagramDriver {
     private func waitToRead(_ wish: Wish, _ deadline: Instant) async throws(Failure) {
         let ticket = state.withLock { $0.nextTicket() }
         let failure = await Waiter.wait { waiter in
-            enqueueReader(DatagramState.Reader(waiter: waiter, hearsErrors: wish.hearsErrors), ticket, deadline)
+            do throws(Failure) {
+                let reader = DatagramState.Reader(who: .task(waiter), wish: wish)
+                try enqueueReader(reader, ticket, deadline, ignoresListeners: true)
+            } catch {
+                waiter.resume(error)
+            }
         } onCancel: { [self] in
             cancelReader(ticket)
         }
         if let failure { throw failure }
     }
 
-    private func enqueueReader(_ reader: DatagramState.Reader, _ ticket: Ticket?, _ deadline: Instant) {
-        let (refusal, mustTurn): (Failure?, Bool) = state.withLock { state in
-            let wish = Wish(hearsErrors: reader.hearsErrors)
-            if let failure = state.refusalOfReading(wish, ignoresListeners: true) { return (failure, false) }
+    private func enqueueReader(
+        _ reader: DatagramState.Reader, _ ticket: Ticket?, _ deadline: Instant, ignoresListeners: Bool
+    ) throws(Failure) {
+        let mustTurn = try state.withLock { state throws(Failure) in
+            if let failure = state.refusalOfReading(reader.wish, ignoresListeners: ignoresListeners) { throw failure }
             let ticket = ticket ?? state.nextTicket()
             state.readers.append(Waiting(ticket: ticket, waiter: reader, deadline: deadline, isServing: false))
-            return (nil, !state.isRegistered || deadline < state.timer || state.wantsTurnAfterReading())
+            return !state.isRegistered || deadline < state.timer || state.wantsTurnAfterReading()
         }
-        if let refusal { reader.waiter.resume(refusal) }
         if mustTurn { requestTurn() }
     }
 
     private func cancelReader(_ ticket: Ticket) {
         let waiting = state.withLock { $0.readers.remove(ticket) }
-        waiting?.waiter.waiter.resume(.cancelled())
+        if case .task(let waiter)? = waiting?.waiter.who { waiter.resume(.cancelled()) }
     }
 
     /// Lets the loop look at its other descriptors, when the caller runs on it: a task that never finds anything to wait
@@ -180,6 +185,17 @@ extension DatagramDriver {
 }
 
 extension DatagramState {
+    /// Keeps those that are more than somebody wants, and cuts the others.
+    mutating func keep(beyond wish: DatagramDriver.Wish, _ datagrams: inout [Datagram]) {
+        if datagrams.count > wish.most {
+            keep(datagrams[wish.most...])
+            datagrams.removeSubrange(wish.most...)
+        }
+        for index in datagrams.indices where datagrams[index].bytes.count > wish.limit {
+            datagrams[index] = datagrams[index].prefix(wish.limit)
+        }
+    }
+
     /// Records what a read brought. Returns whether readiness was cleared.
     mutating func finishReading(
         _ result: SystemResult<Bool>, _ datagrams: [Datagram], tick: UInt32, keepsTurn: Bool = false

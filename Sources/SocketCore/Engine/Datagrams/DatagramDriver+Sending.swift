@@ -33,7 +33,7 @@ extension DatagramDriver {
     ) {
         let queued = timeout == nil ? body : nil
         switch bindAndBegin(destination, { beginSend(bytes, destination, queued) }).outcome {
-        case .sent: complete { body(nil) }
+        case .sent: complete(.sentDatagram(body))
         case .failed(let failure): complete { body(failure) }
         case .queued(let ticket): if queued == nil { awaitSend(ticket, handler(body), .after(timeout)) }
         }
@@ -147,7 +147,7 @@ extension DatagramDriver {
     ) {
         guard let first = batch.first else { return complete { body(nil) } }
         switch bindAndBegin(first.receiver, { beginSend(batch) }).outcome {
-        case .sent: complete { body(nil) }
+        case .sent: complete(.sentDatagram(body))
         case .failed(let failure): complete { body(failure) }
         case .queued(let ticket): awaitSend(ticket, handler(body), .after(timeout))
         }
@@ -255,8 +255,20 @@ extension DatagramDriver {
         }.map { _ in }
     }
 
+    /// Sends what the queue gave out. Returns as `sendAll`.
+    func send(_ number: Int32, _ flush: DatagramWriteMachine.Flush) -> (Int, SystemError?) {
+        switch flush {
+        case .several(let datagrams): sendAll(number, datagrams[...])
+        case .one(let datagram):
+            switch sendOnce(number, datagram) {
+            case .success: (1, nil)
+            case .failure(let error): (0, error)
+            }
+        }
+    }
+
     /// Sends in order. Returns how many have gone, and why the next one has not.
-    func sendAll(_ number: Int32, _ datagrams: ArraySlice<DatagramCalls.Outgoing>) -> (Int, SystemError?) {
+    private func sendAll(_ number: Int32, _ datagrams: ArraySlice<DatagramCalls.Outgoing>) -> (Int, SystemError?) {
         var rest = datagrams
         let maySegment = state.withLock { $0.maySegment }
         while let first = rest.first {

@@ -116,8 +116,10 @@ extension DatagramDriver {
     }
 
     /// Queues a completion behind the events that came before it.
-    package func complete(_ body: @escaping @Sendable () -> Void) {
-        state.withLock { $0.outbox.append(.call(body)) }
+    package func complete(_ body: @escaping @Sendable () -> Void) { complete(.call(body)) }
+
+    func complete(_ item: Outbox.Item) {
+        state.withLock { $0.outbox.append(item) }
         requestTurn()
     }
 

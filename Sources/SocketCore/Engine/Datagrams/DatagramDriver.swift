@@ -12,6 +12,8 @@ package final class DatagramDriver: LoopClient, SocketDriver {
     nonisolated(unsafe) private var token: PollToken?
     nonisolated(unsafe) private var timer: TimerHandle?
     nonisolated(unsafe) private var isServicing = false
+    // Empty: kept for the memory it has, so that reading a datagram takes none but its own.
+    nonisolated(unsafe) private var spare: [Datagram] = []
     nonisolated(unsafe) package var isLeftOver = false
 
     /// How many datagrams one turn reads at most, and how many bytes.
@@ -83,6 +85,10 @@ package final class DatagramDriver: LoopClient, SocketDriver {
             case .takeErrors(let number): takeErrors(number)
             case .flush(let number): flush(number)
             case .resume(let waiter): waiter.resume()
+            case .serveHandler(let number):
+                let (count, size) = serveHandler(number)
+                allowance -= max(1, count)
+                bytes -= size
             case .read(let number, let slots, let tick):
                 let batch = readForListeners(number, slots, tick)
                 allowance -= max(1, batch.count)
@@ -130,14 +136,22 @@ package final class DatagramDriver: LoopClient, SocketDriver {
         let context = state.withLock { $0.delivery }
         switch context {
         case .loop:
-            delivery.perform()
+            perform(delivery)
             state.withLock { $0.outbox.endDelivery() }
         case .executor(let run):
             run { [self] in
-                delivery.perform()
+                perform(delivery)
                 state.withLock { $0.outbox.endDelivery() }
                 loop.schedule(self)
             }
+        }
+    }
+
+    private func perform(_ delivery: Outbox.Delivery) {
+        if case .notReceivedDatagrams(let completion, let failure) = delivery.item {
+            completion.call(self, .failure(failure))
+        } else {
+            delivery.perform()
         }
     }
 
@@ -149,10 +163,64 @@ package final class DatagramDriver: LoopClient, SocketDriver {
         }
     }
 
-    // MARK: Reading for listeners
+    // MARK: Reading for handlers and listeners
+
+    /// An array to read into: mostly one that has room.
+    private func takeSpare() -> [Datagram] {
+        defer { spare = [] }
+        return spare
+    }
+
+    private func keepSpare(_ datagrams: inout [Datagram]) {
+        // Nothing is kept for a burst that is over.
+        datagrams.removeAll(keepingCapacity: datagrams.capacity <= 16)
+        swap(&datagrams, &spare)
+    }
+
+    /// The first who waits is a handler: reads for it. Returns what that brought.
+    private func serveHandler(_ number: Int32) -> (count: Int, bytes: Int) {
+        let (reader, kept, mostSlots, tick) = state.withLock { state in
+            let reader = state.readers.popFirst(where: \.isHandler)
+            // An error that another thread has met may have ended it just now.
+            if reader == nil { state.read.relinquish() }
+            return (reader, state.takeKept(reader?.waiter.wish.most ?? 0), state.slots, state.read.turn().tick)
+        }
+        guard let reader, case .handler(let completion) = reader.waiter.who else { return (0, 0) }
+        let wish = reader.waiter.wish
+        let wasKept = !kept.isEmpty
+        var datagrams = wasKept ? kept : takeSpare()
+        defer { keepSpare(&datagrams) }
+        let result = wasKept ? .success(false) : receive(number, limit: min(wish.slots, mostSlots), into: &datagrams)
+        let (didClear, isToldNow) = state.withLock { state in
+            var didClear = false
+            if wasKept {
+                state.read.relinquish()
+            } else {
+                didClear = state.finishReading(result, datagrams, tick: tick)
+            }
+            if datagrams.isEmpty {
+                state.readers.prepend(reader)
+                return (didClear, false)
+            }
+            state.keep(beyond: wish, &datagrams)
+            guard state.outbox.isIdle, state.delivery.isLoop else {
+                state.outbox.append(.call { [self, datagrams] in completion.call(self, .success(datagrams)) })
+                return (didClear, false)
+            }
+            state.outbox.beginDirectDelivery()
+            return (didClear, true)
+        }
+        if didClear { rearm(.read) }
+        if isToldNow {
+            completion.call(self, .success(datagrams))
+            state.withLock { $0.outbox.endDelivery() }
+        }
+        return (datagrams.count, datagrams.reduce(0) { $0 + $1.bytes.count })
+    }
 
     private func readForListeners(_ number: Int32, _ slots: Int, _ tick: UInt32) -> (count: Int, bytes: Int) {
-        var datagrams: [Datagram] = []
+        var datagrams = takeSpare()
+        defer { keepSpare(&datagrams) }
         let result = receive(number, limit: slots, into: &datagrams)
         let bytes = datagrams.reduce(0) { $0 + $1.bytes.count }
         var didClear = false
@@ -197,8 +265,8 @@ package final class DatagramDriver: LoopClient, SocketDriver {
     // MARK: Writing
 
     private func flush(_ number: Int32) {
-        guard let (datagrams, tick) = state.withLock({ $0.write.beginFlush() }) else { return }
-        let (count, error) = sendAll(number, datagrams[...])
+        guard let (flush, tick) = state.withLock({ $0.write.beginFlush() }) else { return }
+        let (count, error) = send(number, flush)
         let (ended, didClear) = state.withLock { $0.endFlush(count, error, tick: tick) }
         if didClear { rearm(.write) }
         end(ended)

@@ -49,10 +49,9 @@ extension DatagramState {
     mutating func endFlush(_ count: Int, _ error: SystemError?, tick: UInt32) -> ([(Waiter, Failure?)], Bool) {
         let isBlocked = error == .wouldBlock
         if isBlocked { noteBlocked() }
-        let refusal = isBlocked ? nil : error
-        let (entries, didClear) = write.endFlush(
-            done: refusal == nil ? count : count + 1, isBlocked: isBlocked, tick: tick)
-        var ended = end(entries, .sent(refusal: refusal))
+        let didClear = write.endFlush(isBlocked: isBlocked, tick: tick)
+        var ended = end(count, .sent)
+        if let error, !isBlocked { ended += end(1, .refused(error)) }
         for sender in senders {
             // Given up meanwhile: what the kernel has not taken is not sent any more.
             guard let givenUp = sender.givenUp, let waiting = sender.waiting,
@@ -65,43 +64,45 @@ extension DatagramState {
         return (ended, didClear)
     }
 
-    /// Ends datagrams that have left the queue. Returns who is done waiting.
-    mutating func end(_ entries: [DatagramWriteMachine.Entry], _ fate: Fate) -> [(Waiter, Failure?)] {
+    /// Ends the first datagrams of the queue. Returns who is done waiting.
+    mutating func end(_ count: Int, _ fate: Fate) -> [(Waiter, Failure?)] {
         var ended: [(Waiter, Failure?)] = []
-        var hasCompletion = false
-        for (index, entry) in entries.enumerated() {
-            let failure = fate.failure(of: entry, isLast: index == entries.count - 1)
-            if failure == nil { counts.bytesSent += UInt64(entry.datagram.bytes.count) }
-            if entry.completion != nil {
-                hasCompletion = true
-            } else if let waiter = endDatagram(entry.ticket, entry.datagram.bytes.count, failure) {
-                ended.append(waiter)
+        var heard: [(DatagramWriteMachine.Completion, Failure?)] = []
+        for _ in 0..<count {
+            guard let entry = write.takeFirst() else { break }
+            let size = entry.datagram.bytes.count
+            let failure = fate.failure(size)
+            if failure == nil { counts.bytesSent += UInt64(size) }
+            guard let completion = entry.completion else {
+                if let waiter = endDatagram(entry.ticket, size, failure) { ended.append(waiter) }
+                continue
+            }
+            if count == 1, failure == nil {
+                outbox.append(.sentDatagram(completion))
+            } else {
+                heard.reserveCapacity(count)
+                heard.append((completion, failure))
             }
         }
-        guard hasCompletion else { return ended }
         // One delivery for all: they have ended together.
-        outbox.append(
-            .call {
-                for (index, entry) in entries.enumerated() {
-                    entry.completion?(fate.failure(of: entry, isLast: index == entries.count - 1))
-                }
-            })
+        if !heard.isEmpty {
+            outbox.append(.call { [heard] in for (completion, failure) in heard { completion(failure) } })
+        }
         return ended
     }
 
-    /// What became of datagrams that left the queue together.
+    /// What became of datagrams that left the queue.
     enum Fate: Sendable {
-        /// All have gone out, but for the last if there is a refusal.
-        case sent(refusal: SystemError?)
-        /// None has: the socket was closed.
+        case sent
+        case refused(SystemError)
+        /// The socket was closed.
         case aborted
 
-        fileprivate func failure(of entry: DatagramWriteMachine.Entry, isLast: Bool) -> Failure? {
-            let size = entry.datagram.bytes.count
+        fileprivate func failure(_ size: Int) -> Failure? {
             switch self {
-            case .sent(.some(let error)) where isLast: return .system(error, .sendTo, sent: 0, remaining: size)
-            case .sent: return nil
-            case .aborted: return .aborted(sent: 0, remaining: size)
+            case .sent: nil
+            case .refused(let error): .system(error, .sendTo, sent: 0, remaining: size)
+            case .aborted: .aborted(sent: 0, remaining: size)
             }
         }
     }

@@ -9,9 +9,17 @@ struct DatagramState: ~Copyable {
 
     /// Somebody who waits for a datagram.
     struct Reader: Sendable {
-        let waiter: Waiter
-        /// Ends with an error that the peer of a connected socket has caused.
-        let hearsErrors: Bool
+        enum Who: Sendable {
+            /// Told that it is its turn; reads for itself.
+            case task(Waiter)
+            /// Handed what the loop has read for it.
+            case handler(DatagramsCompletion)
+        }
+
+        let who: Who
+        let wish: DatagramDriver.Wish
+
+        var isHandler: Bool { if case .handler = who { true } else { false } }
     }
 
     /// What the loop does next.
@@ -24,6 +32,8 @@ struct DatagramState: ~Copyable {
         case flush(Int32)
         case takeErrors(Int32)
         case resume(Waiter)
+        /// The first who waits is a handler, and has the turn.
+        case serveHandler(Int32)
         case read(Int32, slots: Int, tick: UInt32)
         case tell([Datagram])
         case setTimer(Instant)
@@ -107,8 +117,10 @@ struct DatagramState: ~Copyable {
         }
         if phase == .flushing, !readers.isEmpty {
             var ended: [(Waiter, Failure?)] = []
-            while let reader = readers.popFirst() { ended.append((reader.waiter.waiter, .aborted())) }
-            return .end(ended)
+            while let reader = readers.popFirst() {
+                if let waiter = end(reader.waiter, .aborted()) { ended.append((waiter, .aborted())) }
+            }
+            if !ended.isEmpty { return .end(ended) }
         }
         if phase == .flushing, write.isFlushed || descriptor.number == nil {
             phase = .closed
@@ -148,7 +160,10 @@ struct DatagramState: ~Copyable {
         }
         guard mayRead else { return read.hasDemand(interest) ? .yield : nil }
         switch read.demand(interest) {
-        case .serveReader: return readers.popFirst().map { .resume($0.waiter.waiter) }
+        case .serveReader:
+            if readers.isFirst(where: \.isHandler) { return .serveHandler(number) }
+            if case .task(let waiter)? = readers.popFirst()?.waiter.who { return .resume(waiter) }
+            return nil
         case .readForListeners(let tick):
             return kept.isEmpty ? .read(number, slots: slots, tick: tick) : .tell(takeKept(kept.count))
         case .nothing, .probe, .discard: return nil
@@ -242,7 +257,7 @@ struct DatagramState: ~Copyable {
         }
         var ended: [(Waiter, Failure?)] = []
         for reader in readers.removeAll(where: { $0.deadline <= now }) {
-            ended.append((reader.waiter.waiter, .timedOut()))
+            if let waiter = end(reader.waiter, .timedOut()) { ended.append((waiter, .timedOut())) }
         }
         for sender in senders {
             guard let waiting = sender.waiting, waiting.deadline <= now,
@@ -257,7 +272,7 @@ struct DatagramState: ~Copyable {
         }
         if closeDeadline <= now {
             closeDeadline = .never
-            ended += end(write.dropAll(), .aborted)
+            ended += end(write.queuedCount, .aborted)
         }
         return ended
     }
@@ -274,10 +289,20 @@ struct DatagramState: ~Copyable {
     mutating func tellRefusal(_ failure: Failure, _ address: SocketAddress?) -> Waiter? {
         lastError = failure
         if peer != nil, !outbox.hasListener(.message) {
-            if let reader = readers.popFirst(where: \.hearsErrors) { return reader.waiter.waiter }
+            if let reader = readers.popFirst(where: \.wish.hearsErrors) { return end(reader.waiter, failure) }
             if !outbox.hasListener(.error) { pendingError = failure }
         }
         outbox.emit(.error(failure, address))
         return nil
+    }
+
+    /// Ends the wait of somebody who was taken out of the queue. Returns the task's waiter, for the caller to resume.
+    private mutating func end(_ reader: Reader, _ failure: Failure) -> Waiter? {
+        switch reader.who {
+        case .task(let waiter): return waiter
+        case .handler(let completion):
+            outbox.append(.notReceivedDatagrams(completion, failure))
+            return nil
+        }
     }
 }

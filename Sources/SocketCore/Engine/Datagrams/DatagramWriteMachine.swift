@@ -16,6 +16,12 @@ package struct DatagramWriteMachine: Sendable {
         case unknown
     }
 
+    /// What one call writes. Mostly that is one datagram, for which no array is made.
+    package enum Flush: Sendable {
+        case one(DatagramCalls.Outgoing)
+        case several([DatagramCalls.Outgoing])
+    }
+
     /// Hears what became of one datagram; nil is success.
     package typealias Completion = @Sendable (Failure?) -> Void
 
@@ -99,32 +105,37 @@ package struct DatagramWriteMachine: Sendable {
         if queuedBytes > highWaterMark { wasAboveMark = true }
     }
 
-    /// The datagrams to write next, at most as many as one call takes; `endFlush` follows.
-    package mutating func beginFlush() -> (datagrams: [DatagramCalls.Outgoing], tick: UInt32)? {
-        guard canFlush else { return nil }
+    /// What to write next, at most as many datagrams as one call takes; `endFlush` follows.
+    package mutating func beginFlush() -> (flush: Flush, tick: UInt32)? {
+        guard canFlush, let first = queue.first else { return nil }
         isWriting = true
         flushing = min(queue.count, DatagramCalls.sendLimit)
-        return (queue.prefix(flushing).map(\.datagram), readiness.tick)
+        if flushing == 1 { return (.one(first.datagram), readiness.tick) }
+        var datagrams: [DatagramCalls.Outgoing] = []
+        datagrams.reserveCapacity(flushing)
+        for index in 0..<flushing { if let entry = queue[index] { datagrams.append(entry.datagram) } }
+        return (.several(datagrams), readiness.tick)
     }
 
-    /// The write that `beginFlush` started is over: `done` datagrams leave the queue, sent or refused. Returns them, and
-    /// whether readiness was cleared.
-    package mutating func endFlush(done: Int, isBlocked: Bool, tick: UInt32) -> (ended: [Entry], didClear: Bool) {
+    /// The write that `beginFlush` started is over; `takeFirst` takes out what it has ended. Returns whether readiness was
+    /// cleared.
+    package mutating func endFlush(isBlocked: Bool, tick: UInt32) -> Bool {
         flushing = 0
-        var ended: [Entry] = []
-        ended.reserveCapacity(done)
-        while ended.count < done, let entry = queue.popFirst() {
-            queuedBytes -= entry.datagram.bytes.count
-            ended.append(entry)
-        }
+        return wrote(isBlocked: isBlocked, tick: tick)
+    }
+
+    /// Takes the oldest datagram out of the queue: sent, refused, or not to be sent any more.
+    package mutating func takeFirst() -> Entry? {
+        guard let entry = queue.popFirst() else { return nil }
+        queuedBytes -= entry.datagram.bytes.count
         // An idle socket keeps no memory for a burst that is over.
         queue.shrink()
-        return (ended, wrote(isBlocked: isBlocked, tick: tick))
+        return entry
     }
 
     /// Gives up what is queued under a ticket: cancelled, or out of time.
     package mutating func withdraw(_ ticket: Ticket) -> Withdrawal {
-        if queue.prefix(flushing).contains(where: { $0.ticket == ticket }) { return .underWay }
+        if (0..<flushing).contains(where: { queue[$0]?.ticket == ticket }) { return .underWay }
         let removed = queue.remove { $0.ticket == ticket }
         for entry in removed { queuedBytes -= entry.datagram.bytes.count }
         return removed.isEmpty ? .unknown : .removed
@@ -135,14 +146,5 @@ package struct DatagramWriteMachine: Sendable {
         guard wasAboveMark, queuedBytes <= highWaterMark / 2 else { return false }
         wasAboveMark = false
         return true
-    }
-
-    /// Drops the queue.
-    package mutating func dropAll() -> [Entry] {
-        let dropped = queue.prefix(queue.count)
-        queue = Ring()
-        queuedBytes = 0
-        wasAboveMark = false
-        return dropped
     }
 }

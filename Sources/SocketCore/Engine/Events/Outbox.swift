@@ -85,8 +85,12 @@ package struct Outbox: Sendable {
         case call(@Sendable () -> Void)
         /// The completion of a send that succeeded, the most frequent of all: `StreamDriver` calls it.
         case sent(SendCompletion)
+        /// The same of a datagram.
+        case sentDatagram(DatagramWriteMachine.Completion)
         /// The completion of a receive that failed: `StreamDriver` calls it.
         indirect case notReceived(ReceiveCompletion, Failure)
+        /// The same of datagrams: `DatagramDriver` calls it.
+        indirect case notReceivedDatagrams(DatagramsCompletion, Failure)
         /// The place of one that has been told.
         case told
     }
@@ -100,8 +104,9 @@ package struct Outbox: Sendable {
         package consuming func perform() {
             switch item {
             case .call(let body): body()
+            case .sentDatagram(let completion): completion(nil)
             case .event(let event): listeners.tell(event)
-            case .sent, .notReceived, .told: break
+            case .sent, .notReceived, .notReceivedDatagrams, .told: break
             }
         }
     }

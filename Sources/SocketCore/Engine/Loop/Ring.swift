@@ -36,9 +36,9 @@ package struct Ring<Element> {
         count += 1
     }
 
-    /// The oldest elements, at most `most`.
-    package func prefix(_ most: Int) -> [Element] {
-        (0..<min(most, count)).compactMap { storage[(head + $0) & (storage.count - 1)] }
+    /// The element before which `index` others wait; nil when there are not so many.
+    package subscript(_ index: Int) -> Element? {
+        index < count ? storage[(head + index) & (storage.count - 1)] : nil
     }
 
     /// Takes out, in order, the elements for which `isUnwanted` holds. Takes as long as the queue is: for rare use.

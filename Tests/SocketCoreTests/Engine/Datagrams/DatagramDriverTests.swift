@@ -11,11 +11,13 @@ import Testing
         _ = driver.on(.close) { _ in story.put("close") }
         try driver.bind(to: .loopback(.v4))
         let address = try #require(driver.localAddress)
-        driver.receive(.one, timeout: nil) { result in
-            // Before the loop found out, or later.
-            if case .failure(.aborted) = result { story.put("receive") }
-            if case .failure(.closed) = result { story.put("receive") }
-        }
+        driver.receive(
+            .one(), timeout: nil,
+            DatagramsCompletion { _, result in
+                // Before the loop found out, or later.
+                if case .failure(.aborted) = result { story.put("receive") }
+                if case .failure(.closed) = result { story.put("receive") }
+            })
         let failure = Failure.system(.noSpace, .epoll)
         #expect(Set(try await story.take(3)) == ["\(failure)", "receive", "close"])
         #expect(driver.snapshot.isClosed)
@@ -41,13 +43,14 @@ import Testing
             var sent: UInt8 = 0
             for number in 0..<count {
                 let timeout: Duration? = [nil, .zero, .microseconds(50)].randomElement(using: &generator) ?? nil
-                let wish: DatagramDriver.Wish = [.one, .next, .batch(3)].randomElement(using: &generator) ?? .one
+                let wish: DatagramDriver.Wish =
+                    [.one(), .one(hearsErrors: false), .batch(3)].randomElement(using: &generator) ?? .one()
                 let keep: @Sendable (Result<[Datagram], Failure>) -> Void = { result in
                     if case .success(let datagrams) = result { for each in datagrams { got.note(each.bytes) } }
                     ended.put(number)
                 }
                 if Bool.random(using: &generator) {
-                    driver.receive(wish, timeout: timeout, keep)
+                    driver.receive(wish, timeout: timeout, DatagramsCompletion { _, result in keep(result) })
                 } else {
                     let task = Task {
                         do throws(Failure) {

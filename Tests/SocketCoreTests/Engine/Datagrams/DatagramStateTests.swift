@@ -27,10 +27,23 @@ import Testing
             state.outbox.add(Listener(ticket: state.nextTicket(), kind: kind, isOnce: false) { _ in })
         }
 
-        func addReader(deadline: Instant = .never, hearsErrors: Bool = true) {
-            let reader = DatagramState.Reader(waiter: .handler { _ in }, hearsErrors: hearsErrors)
+        func addHandler(deadline: Instant = .never) {
+            add(.init(who: .handler(DatagramsCompletion { _, _ in }), wish: .one()), deadline)
+        }
+
+        private func add(_ reader: DatagramState.Reader, _ deadline: Instant) {
             state.readers.append(
                 Waiting(ticket: state.nextTicket(), waiter: reader, deadline: deadline, isServing: false))
+        }
+
+        /// Whether the next thing to be told is that a handler's receive has failed, and how.
+        func notReceived() -> Failure? {
+            if case .notReceivedDatagrams(_, let failure)? = state.outbox.beginDelivery()?.item { return failure }
+            return nil
+        }
+
+        func addReader(deadline: Instant = .never, hearsErrors: Bool = true) {
+            add(.init(who: .task(.handler { _ in }), wish: .one(hearsErrors: hearsErrors)), deadline)
         }
 
         /// A datagram that met "would block", and somebody who waits for it.
@@ -118,6 +131,41 @@ import Testing
         subject.state.read.relinquish()
         subject.listen(.message)
         #expect(subject.step() == "tell")
+    }
+
+    @Test func handler_isReadForByTheLoop_whenItIsFirst() throws {
+        let subject = try Subject()
+        subject.addReader()
+        subject.addHandler()
+        subject.state.read.ready(.readable)
+        #expect(subject.step() == "resume")
+        #expect(subject.step() == "nothing")
+        subject.state.read.relinquish()
+        #expect(subject.step() == "serveHandler")
+        #expect(!subject.state.readers.isEmpty)
+    }
+
+    /// Behind the events that came before, and before "close".
+    @Test func handler_thatEndsWithoutADatagram_hearsItInOrder() throws {
+        let subject = try Subject()
+        let now = Instant.now
+        subject.addHandler(deadline: now.advanced(by: .seconds(1)))
+        #expect(subject.step() == "setTimer")
+        #expect(subject.state.expire(now: now.advanced(by: .seconds(1))).isEmpty)
+        #expect(subject.notReceived() == .timedOut())
+        subject.state.outbox.endDelivery()
+
+        subject.state.peer = .loopback(.v4, port: 9)
+        subject.addHandler()
+        #expect(subject.state.tellRefusal(.system(.connectionRefused, .receiveMessage), nil) == nil)
+        #expect(subject.notReceived() == .system(.connectionRefused, .receiveMessage))
+        subject.state.outbox.endDelivery()
+
+        subject.addHandler()
+        subject.state.close()
+        #expect(subject.step() == "release")
+        #expect(subject.notReceived() == .aborted())
+        #expect(subject.state.readers.isEmpty)
     }
 
     /// Many small datagrams a call, few that are large or come as trains.
@@ -317,7 +365,7 @@ import Testing
         #expect(subject.state.senders.first?.result == nil)
     }
 
-    /// Completions of datagrams that ended together are one delivery, in order.
+    /// Completions of datagrams that have gone together are one delivery; of one that was refused there is one of its own.
     @Test func completions_areToldTogether_inOrder() throws {
         let subject = try Subject()
         let heard = Journal<String>()
@@ -330,9 +378,11 @@ import Testing
             }
         }
         #expect(try subject.flush(2, .messageTooLong).isEmpty)
-        subject.state.outbox.beginDelivery()?.perform()
-        subject.state.outbox.endDelivery()
-        #expect(heard.entries == ["1 true", "2 true", "3 false"])
+        for count in [2, 3] {
+            subject.state.outbox.beginDelivery()?.perform()
+            subject.state.outbox.endDelivery()
+            #expect(heard.entries == Array(["1 true", "2 true", "3 false"].prefix(count)))
+        }
         #expect(subject.state.outbox.isEmpty)
     }
 

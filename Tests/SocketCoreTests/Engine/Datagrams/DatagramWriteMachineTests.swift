@@ -52,6 +52,7 @@ import Testing
         var machine = DatagramWriteMachineTests.blocked()
         for number in UInt64(1)...3 { machine.enqueue(DatagramWriteMachineTests.entry(number, 10)) }
         #expect(machine.queuedBytes == 30)
+        #expect(!machine.canFlush)
         #expect(machine.beginFlush() == nil)
         machine.ready(.writable)
         #expect(DatagramWriteMachineTests.flush(&machine) == 1)
@@ -66,9 +67,9 @@ import Testing
     }
 
     private static func flush(_ machine: inout Machine, isBlocked: Bool = false) -> UInt64? {
-        guard let (datagrams, tick) = machine.beginFlush(), let first = datagrams.first else { return nil }
-        let ended = machine.endFlush(done: isBlocked ? 0 : 1, isBlocked: isBlocked, tick: tick).ended
-        return isBlocked ? first.bytes.first.map(UInt64.init) : ended.first?.ticket.number
+        guard let (flush, tick) = machine.beginFlush() else { return nil }
+        _ = machine.endFlush(isBlocked: isBlocked, tick: tick)
+        return isBlocked ? flush.datagrams.first?.bytes.first.map(UInt64.init) : machine.takeFirst()?.ticket.number
     }
 
     /// What a direct write left over goes before what was queued meanwhile.
@@ -92,10 +93,10 @@ import Testing
         #expect(!machine.canFlush)
         machine.release()
         let most = DatagramCalls.sendLimit
-        guard let (datagrams, tick) = machine.beginFlush() else { return #expect(machine.canFlush) }
-        #expect(datagrams.map(\.bytes) == (1...UInt8(most)).map { [$0] })
-        let ended = machine.endFlush(done: most, isBlocked: false, tick: tick).ended
-        #expect(ended.map(\.ticket.number) == Array(1...UInt64(most)))
+        guard let (flush, tick) = machine.beginFlush() else { return #expect(machine.canFlush) }
+        #expect(flush.datagrams.map(\.bytes) == (1...UInt8(most)).map { [$0] })
+        _ = machine.endFlush(isBlocked: false, tick: tick)
+        #expect((0..<most).map { _ in machine.takeFirst()?.ticket.number } == Array(1...UInt64(most)))
         #expect(machine.queuedCount == 100 - most)
     }
 
@@ -107,9 +108,10 @@ import Testing
         #expect(machine.queuedBytes == 20)
         for _ in 0..<100 { machine.enqueue(DatagramWriteMachineTests.entry(4)) }
         machine.ready(.writable)
-        #expect(machine.beginFlush()?.datagrams.count == DatagramCalls.sendLimit)
+        #expect(machine.beginFlush()?.flush.datagrams.count == DatagramCalls.sendLimit)
         #expect(machine.withdraw(Ticket(number: 4)) == .underWay)
-        _ = machine.endFlush(done: 2, isBlocked: true, tick: 1)
+        _ = machine.endFlush(isBlocked: true, tick: 1)
+        #expect((0..<2).map { _ in machine.takeFirst()?.ticket.number } == [1, 3])
         #expect(machine.withdraw(Ticket(number: 4)) == .removed)
         #expect(machine.isFlushed)
         #expect(machine.queuedBytes == 0)
@@ -152,9 +154,10 @@ import Testing
     func withdraw_ofOneThatIsBeingWritten_isDecidedWhenThatIsOver(_ isBlocked: Bool, _ later: Machine.Withdrawal) {
         var machine = Machine()
         machine.enqueue(DatagramWriteMachineTests.entry(1))
-        #expect(machine.beginFlush()?.datagrams.count == 1)
+        #expect(machine.beginFlush()?.flush.datagrams.count == 1)
         #expect(machine.withdraw(Ticket(number: 1)) == .underWay)
-        _ = machine.endFlush(done: isBlocked ? 0 : 1, isBlocked: isBlocked, tick: 0)
+        _ = machine.endFlush(isBlocked: isBlocked, tick: 0)
+        if !isBlocked { #expect(machine.takeFirst()?.ticket.number == 1) }
         #expect(machine.withdraw(Ticket(number: 1)) == later)
         #expect(machine.withdraw(Ticket(number: 1)) == .unknown)
         #expect(machine.isFlushed)
@@ -193,11 +196,11 @@ import Testing
         #expect(machine.takeDrained() == true)
     }
 
-    @Test func dropAll_givesThoseThatAreStillWanted() {
+    @Test func takeFirst_givesThoseThatAreStillWanted() {
         var machine = DatagramWriteMachineTests.blocked()
         for number in UInt64(1)...3 { machine.enqueue(DatagramWriteMachineTests.entry(number)) }
         #expect(machine.withdraw(Ticket(number: 2)) == .removed)
-        #expect(machine.dropAll().map(\.ticket.number) == [1, 3])
+        #expect((0..<3).map { _ in machine.takeFirst()?.ticket.number } == [1, 3, nil])
         #expect(machine.isFlushed)
         #expect(machine.queuedBytes == 0)
     }
@@ -236,6 +239,16 @@ import Testing
             #expect(machine.queuedBytes == list.reduce(0) { $0 + $1.datagram.bytes.count }, "step \(number)")
             #expect(machine.isFlushed == list.isEmpty, "step \(number)")
         }
-        #expect(machine.dropAll().map(\.ticket) == list.map(\.ticket))
+        #expect(list.map { _ in machine.takeFirst()?.ticket } == list.map(\.ticket))
+        #expect(machine.takeFirst() == nil)
+    }
+}
+
+extension DatagramWriteMachine.Flush {
+    fileprivate var datagrams: [DatagramCalls.Outgoing] {
+        switch self {
+        case .one(let datagram): [datagram]
+        case .several(let datagrams): datagrams
+        }
     }
 }

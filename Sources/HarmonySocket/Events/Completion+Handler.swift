@@ -7,7 +7,7 @@ extension Completion {
     /// `teller` takes it out again with `handler(as:)`.
     @inline(__always)
     init<Handler: Sendable>(
-        keeping handler: Handler, teller: @escaping @Sendable (Completion, StreamDriver, Outcome) -> Void
+        keeping handler: Handler, teller: @escaping @Sendable (Completion, Driver, Outcome) -> Void
     ) {
         precondition(MemoryLayout<Handler>.size == MemoryLayout<(UInt, UInt)>.size)
         var words: (UInt, UInt) = (0, 0)
