@@ -159,13 +159,14 @@ extension WebSocketDriver {
 
     /// What the program says, asked where its listeners run.
     private func told<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value? {
-        let box = ResultBox<Value, Never>()
+        let told = Lock<Value?>(nil)
         _ = await Waiter.wait { waiter in
             complete {
-                box.result = .success(body())
+                let value = body()
+                told.withLock { $0 = value }
                 waiter.resume()
             }
         }
-        return box.result?.get()
+        return told.withLock { $0 }
     }
 }

@@ -131,14 +131,14 @@ extension WebSocketEndpoint {
     /// ## Cancellation
     /// Not cancellable: it returns when the kernel has taken the frame, or the connection has ended.
     public func ping(_ payload: [UInt8] = []) async throws(WebSocketError) {
-        let box = ResultBox<Void, WebSocketError>()
+        let ended = Lock<Result<Void, WebSocketError>?>(nil)
         _ = await Waiter.wait { waiter in
             ping(payload) { result in
-                box.result = result
+                ended.withLock { $0 = result }
                 waiter.resume()
             }
         }
-        try box.result?.get()
+        try ended.withLock { $0 }?.get()
     }
 
     /// Asks the peer whether it is there; the handler is told when the kernel has taken the frame, or why not.
@@ -224,12 +224,6 @@ extension WebSocketDriver {
         case .failed(let error): throw error
         }
     }
-}
-
-/// What an async call waits for, written by whoever ends its wait.
-final class ResultBox<Success, Failure: Error>: @unchecked Sendable {
-    // Sendable: written once, before the wait ends that reads it.
-    var result: Result<Success, Failure>?
 }
 
 /// The messages of a WebSocket, until it is closed.
