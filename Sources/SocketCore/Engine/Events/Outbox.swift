@@ -182,8 +182,12 @@ package struct Outbox: Sendable {
 
     /// Queues the last event. It is delivered even if nobody listens to it, since its delivery lets the others go.
     package mutating func emitClose(_ failure: Failure?) {
-        if !listeners.isEmpty { append(.event(.close(failure))) }
+        if listeners.isEmpty { return }
+        append(failure.map { .event(.close($0)) } ?? Outbox.orderlyClose)
     }
+
+    // One for all: each would be an object.
+    private static let orderlyClose = Item.event(.close(nil))
 
     /// Queues a completion.
     package mutating func append(_ item: Item) {

@@ -76,8 +76,9 @@ package final class ListenerDriver: LoopClient, SocketDriver {
             case .register(let number): register(number)
             case .release(let number, let takers, let unclaimed): release(number, takers, unclaimed)
             case .surrender: surrender()
-            case .deliver(let delivery): tell { delivery.perform() }
-            case .introduce(let connection, let listeners): introduce(connection, to: listeners)
+            case .deliver(let delivery): tell(.delivery(delivery))
+            case .introduce(let connection, let listeners):
+                tell(.connection(connection, face: makeFace(connection), to: listeners))
             case .handOver(let connection, let taker): taker(.success(connection))
             case .look(let number, let turn):
                 looks += 1
@@ -139,27 +140,34 @@ package final class ListenerDriver: LoopClient, SocketDriver {
 
     // MARK: Telling
 
-    /// Performs the delivery that was begun, where the program wants it.
-    private func tell(_ body: @escaping @Sendable () -> Void) {
-        switch state.withLock({ $0.delivery }) {
-        case .loop:
-            body()
-            state.withLock { $0.outbox.endDelivery() }
-        case .executor(let run):
-            run { [self] in
-                body()
-                state.withLock { $0.outbox.endDelivery() }
-                loop.schedule(self)
+    /// Something to tell.
+    private enum News: Sendable {
+        case delivery(Outbox.Delivery)
+        case connection(StreamDriver, face: any AnyObject & Sendable, to: [Listener])
+
+        func tell() {
+            switch self {
+            case .delivery(let delivery): delivery.perform()
+            case .connection(let connection, let face, let listeners):
+                listeners.tell(.accepted(connection, face: face))
+                // Only now, with its listeners in place, is the connection watched: it misses no event.
+                connection.startWatching()
             }
         }
     }
 
-    private func introduce(_ connection: StreamDriver, to listeners: [Listener]) {
-        let face = makeFace(connection)
-        tell {
-            listeners.tell(.accepted(connection, face: face))
-            // Only now, with its listeners in place, is the connection watched: it misses no event.
-            connection.startWatching()
+    /// Performs the delivery that was begun, where the program wants it.
+    private func tell(_ news: News) {
+        switch state.withLock({ $0.delivery }) {
+        case .loop:
+            news.tell()
+            state.withLock { $0.outbox.endDelivery() }
+        case .executor(let run):
+            run { [self] in
+                news.tell()
+                state.withLock { $0.outbox.endDelivery() }
+                loop.schedule(self)
+            }
         }
     }
 

@@ -224,7 +224,7 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
             case .probe(let number, let tick): probe(number, tick)
             case .discard(let number, let tick): discard(number, tick)
             case .setTimer(let deadline):
-                replaceTimer(by: loop.setTimer(deadline, for: self))
+                setTimer(deadline)
             }
             step = withState { $0.step(mayRead: mayRead) }
         }
@@ -311,11 +311,10 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
         if isAbortive, let number { _ = OptionCalls.makeCloseAbortive(number) }
         if let token { loop.deregister(number, token) }
         token = nil
-        replaceTimer(by: nil)
         if let observed { tellClosed(observed, number) }
         // With its descriptor whoever detaches it has its path.
         if let local, !withState({ $0.rareIfAny?.detachment != nil }) { local.removePath() }
-        let (endings, isDetached) = withState { state in
+        let (endings, timer, isDetached) = withState { state in
             var endings = StreamState.Endings()
             let mustDetach = state.rareIfAny?.detachment != nil
             let isDetached = mustDetach && !state.descriptor.withhold()
@@ -323,18 +322,19 @@ package final class StreamDriver: LoopClient, SocketDriver, Hashable {
             if !mustDetach { _ = state.descriptor.retire() }
             state.endFinishers(with: .aborted(), &endings)
             state.endClosers(&endings)
-            return (endings, isDetached)
+            return (endings, state.rareIfAny?.timer.take(), isDetached)
         }
+        if let timer { loop.cancelTimer(timer) }
         if isDetached { surrender() }
         endings.perform()
         listener?.connectionEnded(self)
     }
 
-    private func replaceTimer(by timer: TimerHandle?) {
-        let former: TimerHandle? = withState { state in
-            guard let rare = state.rareIfAny else { return nil }
-            defer { rare.timer = timer }
-            return rare.timer
+    private func setTimer(_ deadline: Instant) {
+        let timer = loop.setTimer(deadline, for: self)
+        let former = withState { state in
+            defer { state.rare.timer = timer }
+            return state.rareIfAny?.timer
         }
         if let former { loop.cancelTimer(former) }
     }

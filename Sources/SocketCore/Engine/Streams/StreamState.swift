@@ -162,9 +162,7 @@ struct StreamState: ~Copyable {
     }
 
     private mutating func closingStep(_ number: Int32) -> Step? {
-        if life.phase == .flushing, read.hasEnded, write.isOver, shared.values.linger == nil {
-            // The peer has ended, and nothing is unread: close(2) alone says all that shutdown(2) would. But linger
-            // waits until the peer has taken everything, whoever ended first.
+        if life.phase == .flushing, isOverBothWays() {
             life.advance(to: .closed)
             isReleased = true
             return .release(number, isAbortive: false)
@@ -181,6 +179,10 @@ struct StreamState: ~Copyable {
         }
         return nil
     }
+
+    /// The peer has ended, and nothing is unread: close(2) alone says all that shutdown(2) would. But linger waits until
+    /// the peer has taken everything, whoever ended first.
+    private mutating func isOverBothWays() -> Bool { read.hasEnded && write.isOver && shared.values.linger == nil }
 
     private mutating func timerStep() -> Step {
         guard mayExpire else { return .nothing }
@@ -221,17 +223,19 @@ struct StreamState: ~Copyable {
         var endings = Endings()
         let isFresh = life.phase == .fresh
         guard let request = life.takeRequest() else { return endings }
-        let rare = rare
         counts.closed = .now
         if !isFresh { ending = Ending(request, isPeers: read.hasEnded && !write.isFinishing) }
-        let isConnecting = rare.connecting != nil
-        endings.add(rare.connecting.take(), life.failure ?? .aborted())
+        let isConnecting = rareIfAny?.connecting != nil
+        if isConnecting { endings.add(rare.connecting.take(), life.failure ?? .aborted()) }
         switch request {
         case .flush:
             endReaders(with: .aborted(), &endings)
             write.beginFinishing()
-            mayExpire = true
-            rare.closeDeadline = .now.advanced(by: shared.values.linger ?? shared.values.closeTimeout)
+            // Mostly there is nothing to wait for.
+            if !isRegistered || !isOverBothWays() {
+                mayExpire = true
+                rare.closeDeadline = .now.advanced(by: shared.values.linger ?? shared.values.closeTimeout)
+            }
         case .reset:
             wantsReset = true
             endReaders(with: .aborted(), &endings)
@@ -246,7 +250,7 @@ struct StreamState: ~Copyable {
             if !wasReported, !failure.isQuiet { outbox.emit(.error(failure, peer)) }
         case .detach, .handOver: return endings
         }
-        if case .wanted(let waiter)? = rare.detachment {
+        if case .wanted(let waiter)? = rareIfAny?.detachment {
             // It ended before it could be handed over.
             rare.detachment = nil
             endings.add(waiter, life.failure ?? .aborted())
@@ -254,8 +258,8 @@ struct StreamState: ~Copyable {
         return endings
     }
 
-    private mutating func endReaders(with failure: Failure, _ endings: inout Endings) {
-        while let reader = readers.popFirst() { end(reader, with: failure, &endings) }
+    private mutating func endReaders(with failure: @autoclosure () -> Failure, _ endings: inout Endings) {
+        while let reader = readers.popFirst() { end(reader, with: failure(), &endings) }
     }
 
     /// A reader waits no longer. A handler hears so in the order of events.
@@ -274,9 +278,9 @@ struct StreamState: ~Copyable {
         }
     }
 
-    mutating func endFinishers(with failure: Failure?, _ endings: inout Endings) {
+    mutating func endFinishers(with failure: @autoclosure () -> Failure?, _ endings: inout Endings) {
         guard let rare = rareIfAny else { return }
-        for waiter in rare.finishers { endings.add(waiter, failure) }
+        for waiter in rare.finishers { endings.add(waiter, failure()) }
         rare.finishers = []
     }
 
