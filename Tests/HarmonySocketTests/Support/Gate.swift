@@ -1,6 +1,6 @@
 import Foundation
 
-/// Holds a thread back until it is opened, for 20 s at most.
+/// Holds a thread back until it is opened, for 60 s at most.
 final class Gate: Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
 
@@ -9,5 +9,5 @@ final class Gate: Sendable {
 
     /// Blocks the calling thread until `open`. False when that did not come in time.
     @discardableResult
-    func pass() -> Bool { semaphore.wait(timeout: .now() + 20) == .success }
+    func pass() -> Bool { semaphore.wait(timeout: .now() + 60) == .success }
 }

@@ -9,7 +9,7 @@ struct WaitTimedOut: Error, CustomStringConvertible {
 /// Runs `body`, and fails the test when it takes longer than `limit`, also when it does not heed cancellation.
 @discardableResult
 func within<Value: Sendable>(
-    _ limit: Duration = .seconds(20), _ what: String = "the body of within",
+    _ limit: Duration = .seconds(60), _ what: String = "the body of within",
     sourceLocation: SourceLocation = #_sourceLocation,
     _ body: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
@@ -109,7 +109,7 @@ func expectRest<Facts: Equatable & Sendable>(
 /// Waits for something that the system does without telling anybody, as giving a descriptor back: looks, and looks
 /// again. Everything that tells is waited for with `EventRecorder`, `Outcome` or an async call.
 func eventually(
-    _ what: String, limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: String, limit: Duration = .seconds(60), sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: @Sendable () async -> Bool
 ) async throws {
     let end = ContinuousClock.now.advanced(by: limit)

@@ -112,7 +112,7 @@ final class ChildProcess: Sendable {
     /// How often each of its threads has given up the processor or lost it: a thread that sleeps does neither.
     var contextSwitches: [String: Int] { ProcessFacts.contextSwitches(ofProcess: Int(identifier)) }
 
-    // MARK: Talking to it. Every call blocks, for at most 20 s: use `blocking`.
+    // MARK: Talking to it. Every call blocks, for at most 60 s: use `blocking`.
 
     /// Writes to its input.
     func write(_ bytes: [UInt8]) throws {
@@ -158,14 +158,14 @@ final class ChildProcess: Sendable {
 
     private func readSome(_ number: Int32, upTo limit: Int) throws -> [UInt8] {
         var watched = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        guard poll(&watched, 1, 20_000) > 0 else { throw RawError("no output within 20 s") }
+        guard poll(&watched, 1, 60_000) > 0 else { throw RawError("no output within 60 s") }
         var buffer = [UInt8](repeating: 0, count: limit)
         let count = read(number, &buffer, limit)
         guard count >= 0 else { throw RawError("read") }
         return Array(buffer[..<count])
     }
 
-    /// Waits until it has ended; its exit status, or minus the signal that ended it. It is killed after 20 s.
+    /// Waits until it has ended; its exit status, or minus the signal that ended it. It is killed after 60 s.
     func waitForEnd() throws -> Int32 {
         // Its end closes its output, which can be waited for with a limit.
         while true {

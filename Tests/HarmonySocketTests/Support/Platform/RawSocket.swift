@@ -19,20 +19,19 @@ struct RawError: Error, Equatable, CustomStringConvertible {
     }
 
     var isReset: Bool { number == ECONNRESET }
-    var isTimeout: Bool { number == EAGAIN }
     var description: String { "\(call): \(String(cString: strerror(number)))" }
 }
 
 /// A blocking socket of the C library, for peers that behave oddly and for looking at the kernel without our own code.
 ///
-/// Every call is bounded by 20 s (SO_RCVTIMEO, SO_SNDTIMEO). The async forms run on a thread of their own.
+/// Every call is bounded by 60 s (SO_RCVTIMEO, SO_SNDTIMEO). The async forms run on a thread of their own.
 final class RawSocket: Sendable {
     let number: Int32
     private let isOpen = TestLock(true)
 
     private init(adopting number: Int32) {
         self.number = number
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
