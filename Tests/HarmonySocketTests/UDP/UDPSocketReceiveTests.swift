@@ -83,4 +83,95 @@ import Testing
         #expect(log.events == (0..<50).map { "\($0)" } + ["ended"])
         await first.close()
     }
+
+    // MARK: Completion handlers
+
+    /// Served one by one, each by one datagram, whether the datagrams or the receives were first; what is larger than asked
+    /// for is cut.
+    @Test(arguments: [true, false])
+    func completions_areServedInOrder(_ isDatagramFirst: Bool) async throws {
+        let (first, _, second, secondAddress) = try await makeUDPPair()
+        let log = EventLog()
+        func receive() {
+            for number in 0..<20 {
+                second.receive(upTo: number == 5 ? 1 : 65_536) { result in
+                    let message = try? result.get()
+                    log.record("\(number) \(message?.text ?? "-")\(message?.isTruncated == true ? "…" : "")")
+                }
+            }
+        }
+        if !isDatagramFirst { receive() }
+        for number in 0..<20 { try await first.send("<\(number)>", to: secondAddress) }
+        if isDatagramFirst { receive() }
+        try await log.wait(count: 20)
+        #expect(log.events == (0..<20).map { $0 == 5 ? "5 <…" : "\($0) <\($0)>" })
+        await first.close()
+        await second.close()
+    }
+
+    /// Tasks and handlers wait in one queue.
+    @Test func completions_andTasks_takeTurns() async throws {
+        let (first, _, second, secondAddress) = try await makeUDPPair()
+        let log = EventLog()
+        var tasks: [Task<Void, any Error>] = []
+        for number in 0..<6 {
+            if number % 2 == 0 {
+                second.receive { log.record("\(number) \((try? $0.get())?.text ?? "-")") }
+            } else {
+                tasks.append(
+                    try await startWaiting(on: second.eventLoop) {
+                        let message = try await second.receive()
+                        log.record("\(number) \(message.text ?? "-")")
+                    })
+            }
+        }
+        for number in 0..<6 {
+            try await first.send("\(number)", to: secondAddress)
+            try await log.wait(count: number + 1)
+        }
+        #expect(log.events == (0..<6).map { "\($0) \($0)" })
+        for task in tasks { try await within { try await task.value } }
+        await first.close()
+        await second.close()
+    }
+
+    /// A chain of receives, each begun by the last one's handler, goes on behind other events, and where the program wants.
+    @Test func completions_thatReceiveAgain_onAnExecutor_hearAll() async throws {
+        let (first, _, second, secondAddress) = try await makeUDPPair()
+        second.deliver(on: .mainActor)
+        let log = EventLog()
+        @Sendable func receive() {
+            second.receive { result in
+                MainActor.assumeIsolated {}
+                guard let message = try? result.get() else { return log.record("ended") }
+                log.record(message.text ?? "-")
+                receive()
+            }
+        }
+        receive()
+        for number in 0..<100 { try await first.send("\(number)", to: secondAddress) }
+        try await log.wait(count: 100)
+        await second.close()
+        try await log.wait(for: "ended")
+        #expect(log.events == (0..<100).map { "\($0)" } + ["ended"])
+        await first.close()
+    }
+
+    /// It keeps the socket open that nobody holds any more, until it is served.
+    @Test func completion_ofASocketThatNobodyHolds_isServed() async throws {
+        let first = UDPSocket()
+        try await first.bind(NetAddress("127.0.0.1"))
+        let heard = EventLog()
+        func receiveOnce() async throws -> NetAddress {
+            let second = UDPSocket()
+            try await second.bind(NetAddress("127.0.0.1"))
+            second.receive { heard.record((try? $0.get())?.text ?? "-") }
+            return try await second.getLocalAddress()
+        }
+        let address = try await receiveOnce()
+        try await first.send("still here", to: address)
+        try await heard.wait(for: "still here")
+        #expect(heard.events == ["still here"])
+        await first.close()
+    }
 }
