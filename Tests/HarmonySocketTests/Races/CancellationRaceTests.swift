@@ -10,14 +10,18 @@ struct CancellationRaceTests {
     /// How many calls have ended which way. That is chance, the more so on a busy machine: so there are more of them, up to
     /// twenty times as many, until there are enough of both.
     private struct Outcomes: Sendable {
+        private(set) var begun = 0
         private(set) var served = 0
         private(set) var cancelled = 0
 
-        mutating func note(isServed: Bool) { if isServed { served += 1 } else { cancelled += 1 } }
-
-        func isEnough(_ made: Int, of calls: Int, each least: Int) -> Bool {
-            made >= calls && (min(served, cancelled) > least || made >= 20 * calls)
+        /// Whether there is to be another call, after `made` in this lane. It counts as begun.
+        mutating func goesOn(_ made: Int, of calls: Int, each least: Int) -> Bool {
+            guard made < calls || min(served, cancelled) <= least && made < 20 * calls else { return false }
+            begun += 1
+            return true
         }
+
+        mutating func note(isServed: Bool) { if isServed { served += 1 } else { cancelled += 1 } }
     }
 
     /// Starts a call, mostly without a time-out, cancels it at a random point, and waits for its one end: nil when it was
@@ -105,7 +109,7 @@ struct CancellationRaceTests {
                 var random = SplitMix(UInt64(lane * 2 + 1))
                 var received: [UInt8] = []
                 var made = 0
-                while !outcomes.withLock({ $0.isEnough(made, of: calls, each: calls) }) {
+                while outcomes.withLock({ $0.goesOn(made, of: calls, each: calls) }) {
                     made += 1
                     let way = Int.random(in: 0..<8, using: &random)
                     let bytes = try await CancellationRaceTests.cancelled(&random) { timeout in
@@ -136,6 +140,8 @@ struct CancellationRaceTests {
             let base = try await ProcessFacts.settledDescriptors()
             let sockets = try await runAll(calls: calls)
             let ended = outcomes.withLock { $0 }
+            #expect(ended.served + ended.cancelled == ended.begun)
+            #expect(ended.begun >= lanes * (calls + 5))
             #expect(min(ended.served, ended.cancelled) > calls, "both were met: \(ended)")
             try await eventually("every connection is gone") { sockets.allSatisfy { $0.value == nil } }
             try await eventually("every descriptor is given back") { ProcessFacts.descriptors.count <= base }
@@ -186,7 +192,7 @@ struct CancellationRaceTests {
                         group.addTask {
                             var random = SplitMix(UInt64(lane))
                             var made = 0
-                            while !outcomes.withLock({ $0.isEnough(made, of: calls, each: calls / 5) }) {
+                            while outcomes.withLock({ $0.goesOn(made, of: calls, each: calls / 5) }) {
                                 made += 1
                                 let connection = try await CancellationRaceTests.cancelled(&random) { timeout in
                                     try await server.accept(timeout: timeout)
@@ -213,6 +219,8 @@ struct CancellationRaceTests {
             let base = try await ProcessFacts.settledDescriptors()
             let connections = try await run(calls: calls)
             let ended = outcomes.withLock { $0 }
+            #expect(ended.served + ended.cancelled == ended.begun)
+            #expect(ended.begun >= lanes * (calls + 5))
             #expect(min(ended.served, ended.cancelled) > calls / 5, "both were met: \(ended)")
             try await eventually("every connection is gone") { connections.allSatisfy { $0.value == nil } }
             try await eventually("every descriptor is given back") { ProcessFacts.descriptors.count <= base }
