@@ -288,6 +288,36 @@ import Testing
         #expect(subject.step() == "nothing")
     }
 
+    /// With nothing to wait for there is no deadline; with something there is.
+    @Test(arguments: [true, false])
+    func close_hasADeadline_unlessThePeerHasEndedToo(_ hasEnded: Bool) throws {
+        let subject = try Subject()
+        if hasEnded { subject.readEnd() }
+        subject.state.life.close(.flush)
+        #expect(subject.step() == "end")
+        subject.takeRequest()
+        let deadline = subject.state.rareIfAny?.closeDeadline ?? .never
+        #expect((deadline == .never) == hasEnded)
+        #expect(subject.step() == (hasEnded ? "release" : "shutDown"))
+    }
+
+    /// Set while the close was decided already: it does not wait, since it has no deadline any more.
+    @Test func linger_thatComesTooLate_endsAtTheFirstLook() throws {
+        let subject = try Subject()
+        subject.readEnd()
+        subject.state.life.close(.flush)
+        #expect(subject.step() == "end")
+        subject.takeRequest()
+        var settings = StreamSettings()
+        settings.linger = .seconds(2)
+        subject.state.shared = StreamSettings.Shared(settings)
+        #expect(subject.step() == "shutDown")
+        subject.didShutDown()
+        #expect(subject.state.life.phase == .lingering)
+        _ = subject.state.didCheckLinger(unsent: 1)
+        #expect(subject.step() == "release")
+    }
+
     @Test func linger_afterThePeersEnd_waitsForTheKernelsQueueToo() throws {
         var settings = StreamSettings()
         settings.linger = .seconds(2)
